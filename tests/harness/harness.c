@@ -1,0 +1,300 @@
+/* harness.c: registers tests, runs them through Check, counts skips and open descriptors. See harness.h. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "harness.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { TESTS_MAX = 1000, LOOPS_MAX = 16, SKIPS_MAX = 500, SECONDS_DEFAULT = 10, SECONDS_MAX = 240 };
+
+static const struct {
+    unsigned bit;
+    const char *name;
+} backends[] = {
+    { EVBACKEND_SELECT, "select" },
+    { EVBACKEND_POLL, "poll" },
+    { EVBACKEND_EPOLL, "epoll" },
+    { EVBACKEND_IOURING, "uring" },
+};
+enum { BACKENDS = sizeof backends / sizeof *backends };
+
+static struct registered {
+    const TTest *test;
+    const char *name;
+    int each_backend;
+} tests[TESTS_MAX];
+static int tests_count;
+
+/* Shared with the test processes. */
+static struct skips {
+    int count;
+    char what[SKIPS_MAX][160];
+} *skips;
+
+unsigned test_backend;
+static const char *backend_name = "";
+static const char *test_name = "";
+static struct ev_loop *loops[LOOPS_MAX];
+static int loops_count, fds_before;
+
+const char *test_backend_name (void)
+{
+    return backend_name;
+}
+
+void test_register (const TTest *test, const char *name, int each_backend)
+{
+    if (tests_count == TESTS_MAX)
+        abort ();
+    tests[tests_count++] = (struct registered){ test, name, each_backend };
+}
+
+int test_fd_count (void)
+{
+    DIR *dir = opendir ("/proc/self/fd");
+    int count = -1; /* the directory itself */
+
+    if (!dir)
+        return 0;
+    while (readdir (dir))
+        count++;
+    closedir (dir);
+    return count - 2; /* . and .. */
+}
+
+void test_begin (const char *name, int each_backend, int index)
+{
+    test_name = name;
+    if (each_backend) {
+        test_backend = backends[index].bit;
+        backend_name = backends[index].name;
+    }
+    fds_before = test_fd_count ();
+    test_deadline (SECONDS_DEFAULT);
+}
+
+void test_deadline (unsigned seconds)
+{
+    const char *factor = getenv ("TIME_FACTOR");
+    alarm (seconds * (factor ? (unsigned) atoi (factor) : 1)); /* Check reports the SIGALRM */
+}
+
+void test_end (void)
+{
+    for (int i = 0; i < loops_count; i++)
+        if (loops[i]) {
+#if EV_MULTIPLICITY
+            ev_verify (loops[i]);
+            ev_loop_destroy (loops[i]);
+#endif
+        }
+    alarm (0);
+    ck_assert_msg (test_fd_count () <= fds_before, "%s leaves %d descriptors open", test_name,
+                   test_fd_count () - fds_before);
+}
+
+static struct ev_loop *track (struct ev_loop *loop)
+{
+    ck_assert_msg (loop != NULL, "no loop for backend %s", backend_name);
+    ck_assert_int_lt (loops_count, LOOPS_MAX);
+    return loops[loops_count++] = loop;
+}
+
+struct ev_loop *test_loop (unsigned flags)
+{
+    return track (ev_loop_new (flags | test_backend | EVFLAG_NOENV));
+}
+
+struct ev_loop *test_default_loop (unsigned flags)
+{
+    return track (ev_default_loop (flags | test_backend | EVFLAG_NOENV));
+}
+
+void test_loop_gone (struct ev_loop *loop)
+{
+    for (int i = 0; i < loops_count; i++)
+        if (loops[i] == loop)
+            loops[i] = NULL;
+}
+
+static void note_skip (const char *name, const char *backend, const char *reason)
+{
+    int at = __atomic_fetch_add (&skips->count, 1, __ATOMIC_SEQ_CST);
+
+    if (at < SKIPS_MAX)
+        snprintf (skips->what[at], sizeof skips->what[at], "%s%s%s: %s", name, *backend ? "@" : "", backend, reason);
+}
+
+_Noreturn void test_skip (const char *reason)
+{
+    note_skip (test_name, backend_name, reason);
+    _exit (0);
+}
+
+int test_child (void (*body) (void *arg), void *arg, char *err, unsigned err_size)
+{
+    int fd[2], status;
+    pid_t pid;
+
+    ck_assert_int_eq (pipe (fd), 0);
+    fflush (NULL);
+    pid = fork ();
+    ck_assert_int_ge (pid, 0);
+    if (!pid) {
+        dup2 (fd[1], 2);
+        close (fd[0]);
+        close (fd[1]);
+        signal (SIGABRT, SIG_DFL);
+        body (arg);
+        _exit (0);
+    }
+    close (fd[1]);
+    unsigned got = 0;
+    char drop[256];
+    for (ssize_t n;;) {
+        if (err && got + 1 < err_size)
+            n = read (fd[0], err + got, err_size - 1 - got);
+        else
+            n = read (fd[0], drop, sizeof drop);
+        if (n <= 0)
+            break;
+        if (err && got + 1 < err_size)
+            got += (unsigned) n;
+    }
+    if (err && err_size)
+        err[got] = 0;
+    close (fd[0]);
+    while (waitpid (pid, &status, 0) < 0)
+        ck_assert_int_eq (errno, EINTR);
+    return status;
+}
+
+double test_clock (void)
+{
+    struct timespec now;
+
+    clock_gettime (CLOCK_MONOTONIC, &now);
+    return (double) now.tv_sec + (double) now.tv_nsec * 1e-9;
+}
+
+static void nonblocking (const int fd[2])
+{
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq (fcntl (fd[i], F_SETFL, fcntl (fd[i], F_GETFL) | O_NONBLOCK), 0);
+}
+
+void test_socketpair (int fd[2])
+{
+    ck_assert_int_eq (socketpair (AF_UNIX, SOCK_STREAM, 0, fd), 0);
+    nonblocking (fd);
+}
+
+void test_pipe (int fd[2])
+{
+    ck_assert_int_eq (pipe (fd), 0);
+    nonblocking (fd);
+}
+
+void test_tcp_pair (int fd[2])
+{
+    struct sockaddr_in addr = { .sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
+    socklen_t size = sizeof addr;
+    int listener = socket (AF_INET, SOCK_STREAM, 0), one = 1;
+
+    ck_assert_int_ge (listener, 0);
+    ck_assert_int_eq (bind (listener, (struct sockaddr *) &addr, size), 0);
+    ck_assert_int_eq (listen (listener, 1), 0);
+    ck_assert_int_eq (getsockname (listener, (struct sockaddr *) &addr, &size), 0);
+    fd[0] = socket (AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq (connect (fd[0], (struct sockaddr *) &addr, size), 0);
+    fd[1] = accept (listener, NULL, NULL);
+    ck_assert_int_ge (fd[1], 0);
+    close (listener);
+    for (int i = 0; i < 2; i++)
+        setsockopt (fd[i], IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    nonblocking (fd);
+}
+
+/* A backend that this kernel or sandbox refuses is a skip for each of its tests, not a silent pass. */
+static int backend_works (int index)
+{
+    struct ev_loop *loop = ev_loop_new (backends[index].bit | EVFLAG_NOENV);
+
+    if (!loop)
+        return 0;
+    ev_loop_destroy (loop);
+    return 1;
+}
+
+static void add (Suite *suite, const struct registered *entry, const int *works)
+{
+    const char *only = getenv ("BACKEND");
+    TCase *tcase = tcase_create (entry->name);
+
+    tcase_set_timeout (tcase, SECONDS_MAX);
+    suite_add_tcase (suite, tcase);
+    if (!entry->each_backend) {
+        tcase_add_test (tcase, entry->test);
+        return;
+    }
+    for (int i = 0; i < BACKENDS; i++) {
+        if (only && strcmp (only, backends[i].name))
+            continue;
+        if (works[i])
+            tcase_add_loop_test (tcase, entry->test, i, i + 1);
+        else
+            note_skip (entry->name, backends[i].name, "backend not available here");
+    }
+}
+
+static void show_failures (SRunner *runner, const char *program)
+{
+    int count = srunner_ntests_failed (runner);
+    TestResult **failures = srunner_failures (runner);
+
+    for (int i = 0; i < count; i++)
+        printf ("repeat with: T=%s %s\n", tr_tcname (failures[i]), program);
+    free (failures);
+}
+
+int main (int argc, char **argv)
+{
+    const char *wanted = getenv ("T");
+    Suite *suite = suite_create (argc > 0 ? argv[0] : "tests");
+    int works[BACKENDS];
+
+    skips = mmap (NULL, sizeof *skips, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (skips == MAP_FAILED)
+        return 99;
+    for (int i = 0; i < BACKENDS; i++)
+        works[i] = backend_works (i);
+    for (int i = 0; i < tests_count; i++)
+        if (!wanted || strstr (tests[i].name, wanted))
+            add (suite, &tests[i], works);
+
+    SRunner *runner = srunner_create (suite);
+    srunner_run_all (runner, CK_ENV);
+    show_failures (runner, argv[0]);
+    for (int i = 0; i < skips->count && i < SKIPS_MAX; i++)
+        printf ("skipped %s\n", skips->what[i]);
+    printf ("%d run, %d failed, %d skipped\n", srunner_ntests_run (runner), srunner_ntests_failed (runner),
+            skips->count);
+    int failed = srunner_ntests_failed (runner);
+    srunner_free (runner);
+    return failed ? 1 : 0;
+}
