@@ -3,6 +3,11 @@ import sys
 import unittest
 
 
+def name_of(test):
+    """Of a test, of a part of a test, or of a set-up that failed."""
+    return getattr(getattr(test, "test_case", test), "_testMethodName", str(test))
+
+
 def main(module="__main__"):
     """Runs the tests of a module. Arguments: parts of test names; -v shows each test."""
     wanted = [word for word in sys.argv[1:] if not word.startswith("-")]
@@ -11,9 +16,9 @@ def main(module="__main__"):
     suite = loader.loadTestsFromModule(sys.modules[module])
     result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2 if "-v" in sys.argv else 1).run(suite)
     failed = result.failures + result.errors
-    for test, _ in failed:
-        print("repeat with: %s %s %s" % (sys.executable, sys.argv[0], getattr(test, "_testMethodName", test)))
+    for test in {name_of(test) for test, _ in failed}:
+        print("repeat with: %s %s %s" % (sys.executable, sys.argv[0], test))
     for test, reason in result.skipped:
-        print("skipped %s: %s" % (getattr(test, "_testMethodName", test), reason))
+        print("skipped %s: %s" % (name_of(test), reason))
     print("%d run, %d failed, %d skipped" % (result.testsRun - len(result.skipped), len(failed), len(result.skipped)))
     sys.exit(1 if failed or not result.testsRun else 0)
