@@ -1,0 +1,28 @@
+/* base.h: words that every file uses. Knows nobody. */
+#ifndef EVI_BASE_H
+#define EVI_BASE_H
+
+#include "features.h"
+
+#include <assert.h>
+#include <stdint.h>
+
+/* How internal functions travel between files: static when all of them meet in ev.c, hidden symbols when
+ * each file is compiled alone (EVI_SPLIT), to prove that headers are complete and layers hold. */
+#ifdef EVI_SPLIT
+#define EVI __attribute__ ((visibility ("hidden")))
+#define EVI_DATA extern __attribute__ ((visibility ("hidden")))
+#define EVI_HOME __attribute__ ((visibility ("hidden")))
+#else
+#define EVI static __attribute__ ((unused))
+#define EVI_DATA static __attribute__ ((unused))
+#define EVI_HOME static __attribute__ ((unused))
+#endif
+
+#define EVI_LIKELY(x) __builtin_expect (!!(x), 1)
+#define EVI_UNLIKELY(x) __builtin_expect (!!(x), 0)
+#define EVI_COUNT(array) (sizeof (array) / sizeof *(array))
+
+#define EVI_IO_BITS (EV_READ | EV_WRITE)
+
+#endif

@@ -1,0 +1,18 @@
+/* err.h: what happens when something is wrong. Inside the house errors are -errno; here they become policy. */
+#ifndef EVI_ERR_H
+#define EVI_ERR_H
+
+#include "base.h"
+
+/* A system call failed that the loop cannot do without: ev_set_syserr_cb, or message and abort (AB-2, GL-8).
+ * err is a positive errno. */
+EVI void evi_syserr (const char *call, int err);
+EVI int evi_syserr_watched (void); /* the program has set a callback */
+
+/* The program broke a rule, and there is no watcher to tell: message and abort. */
+EVI void evi_misuse (const char *call, const char *rule);
+
+/* The program broke a rule; the caller goes on to tell the watcher. */
+EVI void evi_complain (const char *call, const char *rule);
+
+#endif

@@ -1,0 +1,83 @@
+/* features.h: every compile-time knob, resolved to 0 or 1, here and nowhere else.
+ * Embedders set them with -D, in the file named by EV_CONFIG_H, or in their config.h (EV_STANDALONE: not read).
+ * Knobs of libev that have no meaning here (EV_USE_4HEAP, EV_HEAP_CACHE_AT, …) are accepted and ignored. */
+#ifndef EVI_FEATURES_H
+#define EVI_FEATURES_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* only helps when we are included first; nothing below depends on it */
+#endif
+
+#ifdef EV_CONFIG_H
+#include EV_CONFIG_H
+#elif !defined(EV_STANDALONE) && defined(__has_include)
+#if __has_include("config.h")
+#include "config.h"
+#endif
+#endif
+
+#ifdef EV_H
+#include EV_H
+#else
+#include "ev.h"
+#endif
+#include "ev_op.h"
+
+#ifdef __linux__
+#define EVI_LINUX 1
+#else
+#define EVI_LINUX 0
+#endif
+
+#ifndef EV_USE_SELECT
+#define EV_USE_SELECT EV_FEATURE_BACKENDS
+#endif
+#ifndef EV_USE_POLL
+#define EV_USE_POLL EV_FEATURE_BACKENDS
+#endif
+#ifndef EV_USE_EPOLL
+#define EV_USE_EPOLL (EVI_LINUX && EV_FEATURE_BACKENDS)
+#endif
+#ifndef EV_USE_IOURING
+#define EV_USE_IOURING (EVI_LINUX && EV_FEATURE_BACKENDS)
+#endif
+#if !EV_USE_SELECT && !EV_USE_POLL && !EV_USE_EPOLL && !EV_USE_IOURING
+#undef EV_USE_SELECT /* a loop needs something to wait with */
+#define EV_USE_SELECT 1
+#endif
+
+#ifndef EV_USE_EVENTFD
+#define EV_USE_EVENTFD (EVI_LINUX && EV_FEATURE_OS)
+#endif
+#ifndef EV_USE_SIGNALFD
+#define EV_USE_SIGNALFD (EVI_LINUX && EV_FEATURE_OS)
+#endif
+#ifndef EV_USE_TIMERFD
+#define EV_USE_TIMERFD (EVI_LINUX && EV_FEATURE_OS)
+#endif
+#ifndef EV_USE_INOTIFY
+#define EV_USE_INOTIFY (EVI_LINUX && EV_FEATURE_OS)
+#endif
+
+/* What a loop checks of itself: 0 nothing, 1 on ev_verify, 2 once per iteration, 3 around every change. */
+#ifndef EV_VERIFY
+#define EV_VERIFY (EV_FEATURE_API ? 1 : 0)
+#endif
+
+#ifndef EV_PID_HASHSIZE /* lists of child watchers, by pid; a power of two */
+#define EV_PID_HASHSIZE (EV_FEATURE_DATA ? 16 : 1)
+#endif
+#ifndef EV_INOTIFY_HASHSIZE /* lists of stat watchers, by inotify descriptor; a power of two */
+#define EV_INOTIFY_HASHSIZE (EV_FEATURE_DATA ? 16 : 1)
+#endif
+
+#include <signal.h>
+#ifndef EV_NSIG /* one more than the highest signal */
+#ifdef _NSIG
+#define EV_NSIG (_NSIG)
+#else
+#define EV_NSIG (8 * sizeof (sigset_t) + 1)
+#endif
+#endif
+
+#endif

@@ -1,0 +1,373 @@
+/* sys.c: the kernel, one thin call each. The only file that reads errno after a call.
+ * Raw system call numbers where a C library may be older than the kernel. */
+#include "sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#if EV_USE_SELECT
+#include <sys/select.h>
+#endif
+#if EV_USE_POLL
+#include <poll.h>
+#endif
+#if EVI_LINUX
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#endif
+#if EV_USE_EVENTFD
+#include <sys/eventfd.h>
+#endif
+#if EV_USE_SIGNALFD
+#include <sys/signalfd.h>
+#endif
+#if EV_USE_TIMERFD
+#include <sys/timerfd.h>
+#endif
+#if EV_USE_INOTIFY
+#include <sys/inotify.h>
+#endif
+
+#ifdef EVI_TEST
+int (*evi_sys_fault) (const char *call);
+#define SYS_FAULT(call)                                        \
+    do {                                                       \
+        int fault = evi_sys_fault ? evi_sys_fault (call) : 0;  \
+        if (fault)                                             \
+            return fault;                                      \
+    } while (0)
+#else
+#define SYS_FAULT(call) ((void) 0)
+#endif
+
+/* The answer of a call in the C convention, as -errno. */
+static int sys_result (long result)
+{
+    return result < 0 ? -errno : (int) result;
+}
+
+EVI int evi_sys_close (int fd)
+{
+    return sys_result (close (fd));
+}
+
+EVI int evi_sys_fd_valid (int fd)
+{
+    int flags = fcntl (fd, F_GETFL);
+
+    if (flags < 0)
+        return -errno;
+#ifdef O_PATH
+    if (flags & O_PATH)
+        return -EBADF;
+#endif
+    return 0;
+}
+
+EVI ssize_t evi_sys_read (int fd, void *data, size_t size)
+{
+    ssize_t got = read (fd, data, size);
+
+    return got < 0 ? -errno : got;
+}
+
+EVI ssize_t evi_sys_write (int fd, const void *data, size_t size)
+{
+    ssize_t put = write (fd, data, size);
+
+    return put < 0 ? -errno : put;
+}
+
+static int sys_quiet (int fd)
+{
+    if (fcntl (fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl (fd, F_SETFL, O_NONBLOCK) < 0)
+        return -errno;
+    return 0;
+}
+
+EVI int evi_sys_eventfd (void)
+{
+    SYS_FAULT ("eventfd");
+#if EV_USE_EVENTFD
+    return sys_result (eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK));
+#else
+    return -ENOSYS;
+#endif
+}
+
+EVI int evi_sys_pipe (int fd[2])
+{
+    int err;
+
+    SYS_FAULT ("pipe");
+    if (pipe (fd) < 0)
+        return -errno;
+    err = sys_quiet (fd[0]);
+    return err ? err : sys_quiet (fd[1]);
+}
+
+EVI int evi_sys_dup_onto (int from, int to)
+{
+    if (dup2 (from, to) < 0)
+        return -errno;
+    return fcntl (to, F_SETFD, FD_CLOEXEC) < 0 ? -errno : 0;
+}
+
+EVI ev_tstamp evi_sys_monotonic (void)
+{
+    struct timespec now;
+
+    clock_gettime (CLOCK_MONOTONIC, &now);
+    return (ev_tstamp) now.tv_sec + (ev_tstamp) now.tv_nsec * 1e-9;
+}
+
+/* Microseconds, as programs have always seen from ev_time (GL-5). */
+EVI ev_tstamp evi_sys_wall (void)
+{
+    struct timeval now;
+
+    gettimeofday (&now, NULL);
+    return (ev_tstamp) now.tv_sec + (ev_tstamp) now.tv_usec * 1e-6;
+}
+
+EVI struct timespec evi_sys_timespec (ev_tstamp seconds)
+{
+    struct timespec ts;
+
+    ts.tv_sec = (time_t) seconds;
+    ts.tv_nsec = (long) ((seconds - (ev_tstamp) ts.tv_sec) * 1e9) + 1;
+    if (ts.tv_nsec >= 1000000000) {
+        ts.tv_sec++;
+        ts.tv_nsec -= 1000000000;
+    }
+    return ts;
+}
+
+EVI void evi_sys_sleep (ev_tstamp delay)
+{
+    struct timespec ts = evi_sys_timespec (delay);
+
+    nanosleep (&ts, NULL);
+}
+
+/* ---- which process is this? ---- */
+
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
+
+static unsigned *sys_birth;      /* a page that a fork child finds zeroed; NULL: not tried, or not to be had */
+static unsigned sys_generations; /* ids given out on the way to this process */
+
+static unsigned *sys_birth_page (void)
+{
+    size_t size = (size_t) sysconf (_SC_PAGESIZE);
+    unsigned *none = NULL;
+    unsigned *page = mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (page == MAP_FAILED)
+        return NULL;
+    if (madvise (page, size, MADV_WIPEONFORK) < 0
+        || !__atomic_compare_exchange_n (&sys_birth, &none, page, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        munmap (page, size); /* an old kernel, or another thread was first */
+    return __atomic_load_n (&sys_birth, __ATOMIC_ACQUIRE);
+}
+
+EVI unsigned evi_sys_process (void)
+{
+    unsigned *page = __atomic_load_n (&sys_birth, __ATOMIC_ACQUIRE);
+
+    if (EVI_UNLIKELY (!page)) {
+        page = sys_birth_page ();
+        if (!page)
+            return (unsigned) getpid ();
+    }
+    if (EVI_UNLIKELY (!__atomic_load_n (page, __ATOMIC_RELAXED)))
+        __atomic_store_n (page, __atomic_add_fetch (&sys_generations, 1, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
+    return __atomic_load_n (page, __ATOMIC_RELAXED);
+}
+
+/* Read from /proc rather than asked with prctl: a filter may kill whoever calls prctl. */
+EVI int evi_sys_seccomp (void)
+{
+    char text[4096];
+    const char *line;
+    ssize_t size;
+    int fd = open ("/proc/self/status", O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return -errno;
+    size = evi_sys_read (fd, text, sizeof text - 1);
+    close (fd);
+    if (size < 0)
+        return (int) size;
+    text[size] = 0;
+    line = strstr (text, "\nSeccomp:");
+    return line ? atoi (line + sizeof "\nSeccomp:" - 1) != 0 : 0;
+}
+
+#ifndef WCONTINUED
+#define WCONTINUED 0
+#endif
+
+EVI int evi_sys_wait_child (int *status)
+{
+    return sys_result (waitpid (-1, status, WNOHANG | WUNTRACED | WCONTINUED));
+}
+
+/* ---- waiting ---- */
+
+#if EV_USE_SELECT
+EVI int evi_sys_select (int count, void *reads, void *writes, struct timeval *limit)
+{
+    SYS_FAULT ("select");
+    return sys_result (select (count, (fd_set *) reads, (fd_set *) writes, NULL, limit));
+}
+#endif
+
+#if EV_USE_POLL
+EVI int evi_sys_poll (struct pollfd *fds, unsigned count, int limit_ms)
+{
+    SYS_FAULT ("poll");
+    return sys_result (poll (fds, count, limit_ms));
+}
+#endif
+
+#if EVI_LINUX
+EVI int evi_sys_epoll_create (void)
+{
+    SYS_FAULT ("epoll_create");
+    return sys_result (epoll_create1 (EPOLL_CLOEXEC));
+}
+
+EVI int evi_sys_epoll_ctl (int epoll, int action, int fd, struct epoll_event *event)
+{
+    SYS_FAULT ("epoll_ctl");
+    return sys_result (epoll_ctl (epoll, action, fd, event));
+}
+
+#ifndef SYS_epoll_pwait2
+#define SYS_epoll_pwait2 441 /* the same on every architecture, alpha excepted */
+#endif
+
+static int sys_epoll_coarse; /* the kernel, or a filter, does not let us use epoll_pwait2 */
+
+static int sys_epoll_ms (const struct timespec *limit)
+{
+    if (!limit)
+        return -1;
+    if (limit->tv_sec > 2000000)
+        return 2000000 * 1000;
+    return (int) (limit->tv_sec * 1000 + (limit->tv_nsec + 999999) / 1000000);
+}
+
+EVI int evi_sys_epoll_wait (int epoll, struct epoll_event *events, int room, const struct timespec *limit)
+{
+    int fine = limit && (limit->tv_sec || limit->tv_nsec) && !__atomic_load_n (&sys_epoll_coarse, __ATOMIC_RELAXED);
+
+    SYS_FAULT ("epoll_wait");
+    if (fine) {
+        /* the kernel's timespec is 64 bit here, whatever the C library's is */
+        int64_t wide[2] = { limit->tv_sec, limit->tv_nsec };
+        int count = sys_result (syscall (SYS_epoll_pwait2, epoll, events, room, wide, NULL, 0));
+
+        if (count != -ENOSYS && count != -EPERM)
+            return count;
+        __atomic_store_n (&sys_epoll_coarse, 1, __ATOMIC_RELAXED);
+    }
+    return sys_result (epoll_wait (epoll, events, room, sys_epoll_ms (limit)));
+}
+#endif
+
+/* ---- helpers of watchers ---- */
+
+#if EV_USE_SIGNALFD
+EVI int evi_sys_signalfd (int fd, const sigset_t *set)
+{
+    SYS_FAULT ("signalfd");
+    return sys_result (signalfd (fd, set, SFD_NONBLOCK | SFD_CLOEXEC));
+}
+#endif
+
+#if EV_USE_TIMERFD
+#ifndef TFD_TIMER_CANCEL_ON_SET
+#define TFD_TIMER_CANCEL_ON_SET 2
+#endif
+
+EVI int evi_sys_timerfd_wall (void)
+{
+    SYS_FAULT ("timerfd_create");
+    return sys_result (timerfd_create (CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC));
+}
+
+EVI int evi_sys_timerfd_arm_cancel (int fd, ev_tstamp at)
+{
+    struct itimerspec spec = { .it_value.tv_sec = (time_t) at };
+
+    return sys_result (timerfd_settime (fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &spec, NULL));
+}
+#endif
+
+#if EV_USE_INOTIFY
+EVI int evi_sys_inotify (void)
+{
+    SYS_FAULT ("inotify_init");
+    return sys_result (inotify_init1 (IN_CLOEXEC | IN_NONBLOCK));
+}
+
+EVI int evi_sys_inotify_add (int fd, const char *path, unsigned mask)
+{
+    SYS_FAULT ("inotify_add_watch");
+    return sys_result (inotify_add_watch (fd, path, mask));
+}
+
+EVI int evi_sys_inotify_remove (int fd, int wd)
+{
+    return sys_result (inotify_rm_watch (fd, wd));
+}
+#endif
+
+/* ---- io_uring: the numbers are the same on every architecture, alpha excepted ---- */
+
+#if EV_USE_IOURING
+enum { SYS_URING_SETUP = 425, SYS_URING_ENTER = 426, SYS_URING_REGISTER = 427 };
+
+EVI int evi_sys_uring_setup (unsigned entries, void *params)
+{
+    SYS_FAULT ("io_uring_setup");
+    return sys_result (syscall (SYS_URING_SETUP, entries, params));
+}
+
+EVI int evi_sys_uring_enter (int fd, unsigned submit, unsigned wait, unsigned flags, const void *arg, size_t size)
+{
+    SYS_FAULT ("io_uring_enter");
+    return sys_result (syscall (SYS_URING_ENTER, fd, submit, wait, flags, arg, size));
+}
+
+EVI int evi_sys_uring_register (int fd, unsigned opcode, const void *arg, unsigned count)
+{
+    SYS_FAULT ("io_uring_register");
+    return sys_result (syscall (SYS_URING_REGISTER, fd, opcode, arg, count));
+}
+
+EVI void *evi_sys_uring_map (int fd, size_t size, uint64_t offset)
+{
+    void *memory = mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, (off_t) offset);
+
+    if (memory == MAP_FAILED)
+        return NULL;
+    madvise (memory, size, MADV_DONTFORK); /* a child that finds the parent's ring can only do harm */
+    return memory;
+}
+
+EVI void evi_sys_unmap (void *memory, size_t size)
+{
+    munmap (memory, size);
+}
+#endif

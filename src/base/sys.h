@@ -1,0 +1,76 @@
+/* sys.h: every system call we make, one thin call each, answering -errno.
+ * This is the seam: with EVI_TEST a test may make any of them fail (evi_sys_fault). */
+#ifndef EVI_SYS_H
+#define EVI_SYS_H
+
+#include "base.h"
+
+#include <sys/types.h>
+#include <time.h>
+
+#ifdef EVI_TEST
+/* Asked before each call, with its name: 0 to let it happen, -errno to answer that instead. */
+extern int (*evi_sys_fault) (const char *call);
+#endif
+
+/* Descriptors we make are close-on-exec, and non-blocking where they are read. */
+EVI int evi_sys_close (int fd);
+EVI int evi_sys_fd_valid (int fd); /* 0 or -EBADF; O_PATH descriptors count as invalid: nothing can wait for them */
+EVI ssize_t evi_sys_read (int fd, void *data, size_t size);
+EVI ssize_t evi_sys_write (int fd, const void *data, size_t size);
+EVI int evi_sys_eventfd (void);
+EVI int evi_sys_pipe (int fd[2]);
+EVI int evi_sys_dup_onto (int from, int to); /* dup2, close-on-exec kept */
+
+EVI ev_tstamp evi_sys_monotonic (void);
+EVI ev_tstamp evi_sys_wall (void);
+EVI void evi_sys_sleep (ev_tstamp delay);
+EVI struct timespec evi_sys_timespec (ev_tstamp seconds); /* rounded up to the next nanosecond */
+
+/* A number that differs between a process and the children it forks. Costs one load where the kernel has
+ * MADV_WIPEONFORK (4.14), else a getpid. Works in a child whose program forgot to tell us of the fork. */
+EVI unsigned evi_sys_process (void);
+
+/* 1: a seccomp filter watches this process; 0: none; -errno: cannot tell. */
+EVI int evi_sys_seccomp (void);
+
+/* The next child that ended, stopped or went on: its pid; 0 or -errno when there is none. */
+EVI int evi_sys_wait_child (int *status);
+
+#if EV_USE_SELECT
+struct timeval;
+EVI int evi_sys_select (int count, void *reads, void *writes, struct timeval *limit);
+#endif
+#if EV_USE_POLL
+struct pollfd;
+EVI int evi_sys_poll (struct pollfd *fds, unsigned count, int limit_ms);
+#endif
+#if EVI_LINUX
+struct epoll_event;
+EVI int evi_sys_epoll_create (void);
+EVI int evi_sys_epoll_ctl (int epoll, int action, int fd, struct epoll_event *event);
+/* limit NULL: forever. Nanosecond precision where the kernel has epoll_pwait2 (5.11), else milliseconds, rounded up. */
+EVI int evi_sys_epoll_wait (int epoll, struct epoll_event *events, int room, const struct timespec *limit);
+#endif
+#if EV_USE_SIGNALFD
+EVI int evi_sys_signalfd (int fd, const sigset_t *set);
+#endif
+#if EV_USE_TIMERFD
+EVI int evi_sys_timerfd_wall (void);                          /* CLOCK_REALTIME */
+EVI int evi_sys_timerfd_arm_cancel (int fd, ev_tstamp at);    /* readable when the wall clock is set */
+#endif
+#if EV_USE_INOTIFY
+EVI int evi_sys_inotify (void);
+EVI int evi_sys_inotify_add (int fd, const char *path, unsigned mask);
+EVI int evi_sys_inotify_remove (int fd, int wd);
+#endif
+#if EV_USE_IOURING
+struct io_uring_params;
+EVI int evi_sys_uring_setup (unsigned entries, void *params);
+EVI int evi_sys_uring_enter (int fd, unsigned submit, unsigned wait, unsigned flags, const void *arg, size_t size);
+EVI int evi_sys_uring_register (int fd, unsigned opcode, const void *arg, unsigned count);
+EVI void *evi_sys_uring_map (int fd, size_t size, uint64_t offset); /* NULL on failure; not inherited by fork children */
+EVI void evi_sys_unmap (void *memory, size_t size);
+#endif
+
+#endif

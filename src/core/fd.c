@@ -1,0 +1,134 @@
+/* fd.c: what we know about each descriptor.
+ * Owns loop->fds. Promises that the kernel is told only from evi_fd_reify, once per row, right before the
+ * sleep, whatever callbacks did in between. Called by io.c, the backends and loop/run.c. */
+#include "loop.h"
+
+#include <errno.h>
+
+EVI void evi_fd_change (struct ev_loop *loop, int fd, int why)
+{
+    struct evi_row *row = &loop->fds.rows[fd];
+
+    if (!row->why) {
+        EVI_FIT (loop->fds.changes, loop->fds.change_room, loop->fds.change_count + 1);
+        loop->fds.changes[loop->fds.change_count++] = fd;
+    }
+    row->why |= (uint8_t) why;
+}
+
+EVI int evi_fd_want (const struct evi_row *row)
+{
+    int want = 0;
+
+    for (ev_watcher_list *w = row->head; w; w = w->next)
+        want |= ((ev_io *) w)->events;
+    return want & EVI_IO_BITS;
+}
+
+/* Breaking a row puts it on the list again: the loop ends because then it wants nothing. */
+EVI void evi_fd_reify (struct ev_loop *loop)
+{
+    for (unsigned i = 0; i < loop->fds.change_count; i++) {
+        int fd = loop->fds.changes[i], fresh, want;
+        struct evi_row *row = &loop->fds.rows[fd];
+
+        want = evi_fd_want (row);
+        fresh = row->why & EVI_WHY_FRESH;
+        row->why = 0;
+        if (want == row->told && !(fresh && want))
+            continue;
+        loop->stats.changes++;
+        if (loop->backend->modify (loop, fd, row->told, want, fresh) < 0)
+            evi_fd_broken (loop, fd);
+        else
+            row->told = (uint8_t) want;
+    }
+    loop->fds.change_count = 0;
+}
+
+EVI void evi_fd_ready (struct ev_loop *loop, int fd, int got)
+{
+    struct evi_row *row = &loop->fds.rows[fd];
+
+    /* A change not yet told: the report may be about an earlier file. If not, it comes again: levels do (IO-8). */
+    if (EVI_UNLIKELY (row->why & ~EVI_WHY_AGAIN))
+        return;
+    loop->stats.events++;
+    evi_fd_feed (loop, fd, got);
+}
+
+/* Latest first: the queue turns them round, so that the earliest started is called first (IO-4). */
+EVI void evi_fd_feed (struct ev_loop *loop, int fd, int events)
+{
+    for (ev_watcher_list *w = loop->fds.rows[fd].head; w; w = w->next) {
+        int its = ((ev_io *) w)->events & events;
+
+        if (its)
+            evi_feed (loop, w, its);
+    }
+}
+
+EVI void evi_fd_again (struct ev_loop *loop, int fd)
+{
+    loop->fds.rows[fd].told = 0;
+    evi_fd_change (loop, fd, EVI_WHY_AGAIN);
+}
+
+/* Its watchers stop, and are told in their callback, where they are inactive already (IO-14). */
+EVI void evi_fd_broken (struct ev_loop *loop, int fd)
+{
+    ev_watcher_list *w;
+
+    while ((w = loop->fds.rows[fd].head)) {
+        ev_io_stop (EV_A_ (ev_io *) w);
+        evi_feed (loop, w, EV_ERROR | EVI_IO_BITS);
+    }
+}
+
+EVI void evi_fd_retell_all (struct ev_loop *loop)
+{
+    for (unsigned fd = 0; fd < loop->fds.count; fd++) {
+        struct evi_row *row = &loop->fds.rows[fd];
+
+        row->gen++;
+        row->told = 0;
+        row->mark = 0;
+        if (row->head)
+            evi_fd_change (loop, (int) fd, EVI_WHY_FRESH);
+    }
+}
+
+EVI void evi_fd_check_all (struct ev_loop *loop)
+{
+    for (unsigned fd = 0; fd < loop->fds.count; fd++)
+        if (loop->fds.rows[fd].head && evi_sys_fd_valid ((int) fd) == -EBADF)
+            evi_fd_broken (loop, (int) fd);
+}
+
+EVI int evi_fd_break_highest (struct ev_loop *loop)
+{
+    for (unsigned fd = loop->fds.count; fd-- > 0;)
+        if (loop->fds.rows[fd].head) {
+            evi_fd_broken (loop, (int) fd);
+            return 1;
+        }
+    return 0;
+}
+
+EVI void evi_fd_verify (struct ev_loop *loop)
+{
+    for (unsigned fd = 0; fd < loop->fds.count; fd++)
+        for (ev_watcher_list *w = loop->fds.rows[fd].head; w; w = w->next) {
+            if (w->active != 1)
+                evi_misuse ("ev_verify", "an ev_io was initialised while it was active");
+            if (((ev_io *) w)->fd != (int) fd)
+                evi_misuse ("ev_verify", "the fd of an ev_io was changed while it was active");
+        }
+}
+
+EVI void evi_fd_free (struct ev_loop *loop)
+{
+    evi_resize (loop->fds.rows, 0);
+    evi_resize (loop->fds.changes, 0);
+    loop->fds = (struct evi_fds){ 0 };
+}

@@ -1,0 +1,92 @@
+/* loop.h: struct ev_loop, in sections, each written by one file only. */
+#ifndef EVI_LOOP_H
+#define EVI_LOOP_H
+
+#include "../base/err.h"
+#include "../base/mem.h"
+#include "../base/sys.h"
+#include "backend.h"
+#include "clock.h"
+#include "fd.h"
+#include "heap.h"
+#include "pending.h"
+#include "wake.h"
+#include "watcher.h"
+
+struct evi_signalfd; /* watch/signal.c */
+struct evi_inotify;  /* watch/stat.c */
+
+struct ev_loop {
+    struct evi_clock clock;     /* core/clock.c */
+    struct evi_pending pending; /* core/pending.c */
+    struct evi_fds fds;         /* core/fd.c */
+    struct evi_wake wake;       /* core/wake.c */
+
+    const struct evi_backend *backend; /* loop/life.c */
+    void *backend_data;                /* the backend's own */
+
+    struct evi_heap timers;    /* watch/timer.c */
+    struct evi_heap periodics; /* watch/periodic.c */
+    struct {
+        ev_watcher **items; /* expired watchers of one iteration, until they are fed */
+        unsigned count, room;
+    } due;
+    struct {
+        ev_io io;
+        int fd; /* timerfd that notices clock changes; -1: none */
+    } jump;
+
+    struct evi_list idle[EVI_LEVELS]; /* watch/hooks.c */
+    unsigned idle_count;
+    struct evi_list prepare, check, fork, cleanup;
+    struct evi_list async; /* watch/async.c */
+
+    struct evi_signalfd *signalfd; /* watch/signal.c */
+    int signaled;                  /* watch/signal.c: a signal of this loop arrived and was not answered yet */
+    struct evi_inotify *inotify;   /* watch/stat.c */
+
+    /* loop/: running */
+    int refs;             /* what keeps the loop alive: active watchers, ev_ref */
+    unsigned iteration;
+    unsigned depth;
+    int breaking;         /* EVBREAK_* */
+    int waiting;          /* inside the polling call or its hooks */
+    int forked;           /* kernel state is to be made anew */
+    unsigned process;     /* evi_sys_process when it was made */
+    unsigned flags;       /* EVFLAG_* */
+    ev_tstamp io_interval, timeout_interval; /* collect intervals, seconds */
+    void *userdata;
+    ev_loop_callback invoke;
+    void (*release) (EV_P) EV_NOEXCEPT;
+    void (*acquire) (EV_P) EV_NOEXCEPT;
+
+    struct ev_stats stats; /* each counter written where the thing happens */
+};
+
+/* A public function that takes EV_P begins with this: it names the loop, also when there is only one. */
+#if EV_MULTIPLICITY
+#define EVI_DOOR ((void) 0)
+#else
+EVI_DATA struct ev_loop evi_the_loop;
+#define EVI_DOOR struct ev_loop *const loop = &evi_the_loop
+#endif
+
+/* Backends and watch/ reach the reference count through these. */
+static inline void evi_ref (struct ev_loop *loop)
+{
+    loop->refs++;
+}
+
+static inline void evi_unref (struct ev_loop *loop)
+{
+    loop->refs--;
+}
+
+#if EV_VERIFY >= 3
+#define EVI_VERIFY_CHANGE(loop) evi_verify_change (loop)
+EVI void evi_verify_change (struct ev_loop *loop);
+#else
+#define EVI_VERIFY_CHANGE(loop) ((void) 0)
+#endif
+
+#endif

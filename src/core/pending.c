@@ -1,0 +1,126 @@
+/* pending.c: feed and invoke. Owns loop->pending. The only file that calls the callbacks of watchers. */
+#include "loop.h"
+
+#include <stdio.h>
+
+static void pending_grow (struct evi_stack *stack)
+{
+    EVI_FIT (stack->items, stack->room, stack->count + 1);
+}
+
+EVI void evi_feed (struct ev_loop *loop, void *w, int revents)
+{
+    ev_watcher *watcher = w;
+    int level = evi_level (watcher);
+    struct evi_stack *stack = &loop->pending.level[level];
+
+    if (watcher->pending) { /* it keeps its place (PQ-2) */
+        stack->items[watcher->pending - 1].events |= revents;
+        return;
+    }
+    if (EVI_UNLIKELY (stack->count == stack->room))
+        pending_grow (stack);
+    stack->items[stack->count++] = (struct evi_item){ watcher, revents };
+    watcher->pending = (int) stack->count;
+    loop->pending.busy |= (uint32_t) 1 << level;
+}
+
+EVI int evi_pending_clear (struct ev_loop *loop, ev_watcher *w)
+{
+    struct evi_item *item;
+
+    if (!w->pending)
+        return 0;
+    item = &loop->pending.level[evi_level (w)].items[w->pending - 1];
+    w->pending = 0;
+    item->w = NULL;
+    return item->events;
+}
+
+static struct evi_item pending_pop (struct evi_pending *pending)
+{
+    int level = 31 - __builtin_clz (pending->busy);
+    struct evi_stack *stack = &pending->level[level];
+    struct evi_item item = stack->items[--stack->count];
+
+    if (!stack->count)
+        pending->busy &= ~((uint32_t) 1 << level);
+    return item;
+}
+
+/* A callback may feed, clear, run the loop, or leave by longjmp: nothing is held across it (PQ-3, RE-1, TH-3). */
+void ev_invoke_pending (EV_P)
+{
+    EVI_DOOR;
+
+    while (loop->pending.busy) {
+        struct evi_item item = pending_pop (&loop->pending);
+
+        if (!item.w)
+            continue;
+        item.w->pending = 0;
+        loop->stats.callbacks++;
+        EV_CB_INVOKE (item.w, item.events);
+    }
+}
+
+EVI void evi_pending_invoke (struct ev_loop *loop)
+{
+    loop->invoke (EV_A);
+}
+
+EVI void evi_reject (struct ev_loop *loop, void *w, int revents, const char *call, const char *rule)
+{
+    evi_complain (call, rule);
+    evi_feed (loop, w, EV_ERROR | revents);
+}
+
+unsigned int ev_pending_count (EV_P) EV_NOEXCEPT
+{
+    unsigned count = 0;
+    EVI_DOOR;
+
+    for (int level = 0; level < EVI_LEVELS; level++)
+        count += loop->pending.level[level].count;
+    return count;
+}
+
+void ev_feed_event (EV_P_ void *w, int revents) EV_NOEXCEPT
+{
+    EVI_DOOR;
+
+    evi_feed (loop, w, revents);
+}
+
+int ev_clear_pending (EV_P_ void *w) EV_NOEXCEPT
+{
+    EVI_DOOR;
+
+    return evi_pending_clear (loop, w);
+}
+
+void ev_invoke (EV_P_ void *w, int revents)
+{
+    EVI_DOOR;
+
+    (void) loop;
+    EV_CB_INVOKE ((ev_watcher *) w, revents);
+}
+
+EVI void evi_pending_verify (struct ev_loop *loop)
+{
+    for (int level = 0; level < EVI_LEVELS; level++)
+        for (unsigned i = 0; i < loop->pending.level[level].count; i++) {
+            const ev_watcher *w = loop->pending.level[level].items[i].w;
+
+            if (w && (w->pending != (int) i + 1 || evi_level (w) != level))
+                evi_misuse ("ev_verify", "a pending watcher was initialised or its priority changed");
+        }
+}
+
+EVI void evi_pending_free (struct ev_loop *loop)
+{
+    for (int level = 0; level < EVI_LEVELS; level++)
+        evi_resize (loop->pending.level[level].items, 0);
+    loop->pending = (struct evi_pending){ 0 };
+}

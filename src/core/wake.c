@@ -1,0 +1,127 @@
+/* wake.c: ends a sleep from outside.
+ * Owns loop->wake. Promises that a knock is never lost, that a loop which is awake costs the knocker no system
+ * call, and that any number of knocks costs one write (AS-2, SG-8).
+ *
+ * The knocker says "knocked", then looks whether the loop sleeps; the loop says "sleeping", then looks whether
+ * somebody knocked. Full barriers between saying and looking: at least one of the two sees the other. */
+#include "loop.h"
+
+#include <errno.h>
+
+EVI void evi_wake_answer (struct ev_loop *loop); /* watch/async.c: feeds what was asked for */
+
+static void wake_drain (struct evi_wake *wake)
+{
+    char bytes[64];
+
+    while (evi_sys_read (wake->fd[0], bytes, sizeof bytes) == (ssize_t) sizeof bytes)
+        ; /* an eventfd answers once with its 8 bytes; a pipe may hold more */
+}
+
+static void wake_cb (EV_P_ ev_io *w, int revents)
+{
+    EVI_DOOR;
+
+    if (revents & EV_READ)
+        wake_drain (&loop->wake);
+    (void) w;
+    if (__atomic_exchange_n (&loop->wake.knocked, 0, __ATOMIC_SEQ_CST))
+        loop->stats.wakeups++;
+    evi_wake_answer (loop);
+}
+
+static int wake_make (int fd[2])
+{
+    int err = evi_sys_eventfd ();
+
+    if (err >= 0) {
+        fd[0] = fd[1] = err;
+        return 0;
+    }
+    return evi_sys_pipe (fd);
+}
+
+/* Without descriptors no thread could be woken: insist, as the original does. */
+static void wake_insist (int fd[2])
+{
+    int err;
+
+    while ((err = wake_make (fd)) < 0)
+        evi_syserr ("creating a descriptor to be woken through", -err);
+}
+
+EVI void evi_wake_open (struct ev_loop *loop)
+{
+    if (loop->wake.opened)
+        return;
+    wake_insist (loop->wake.fd);
+    loop->wake.opened = 1;
+    evi_fd_own (loop, &loop->wake.io, wake_cb, loop->wake.fd[0], EV_MAXPRI);
+}
+
+static void wake_close_fds (int fd[2])
+{
+    evi_sys_close (fd[0]);
+    if (fd[1] != fd[0])
+        evi_sys_close (fd[1]);
+}
+
+/* Other threads keep the numbers they may be writing to right now: new objects move under them (FK-3). */
+EVI void evi_wake_reopen (struct ev_loop *loop)
+{
+    struct evi_wake *wake = &loop->wake;
+    int fresh[2];
+
+    if (!wake->opened)
+        return;
+    evi_fd_disown (loop, &wake->io);
+    wake_insist (fresh);
+    evi_sys_dup_onto (fresh[0], wake->fd[0]);
+    if (wake->fd[1] != wake->fd[0])
+        evi_sys_dup_onto (fresh[1], wake->fd[1]);
+    wake_close_fds (fresh);
+    evi_fd_own (loop, &wake->io, wake_cb, wake->fd[0], EV_MAXPRI);
+    evi_feed (loop, &wake->io, EV_CUSTOM); /* what was sent before the fork is looked at again (FK-4) */
+}
+
+EVI void evi_wake_close (struct ev_loop *loop)
+{
+    if (!loop->wake.opened)
+        return;
+    evi_fd_disown (loop, &loop->wake.io);
+    wake_close_fds (loop->wake.fd);
+    loop->wake.opened = 0;
+}
+
+EVI void evi_wake_knock (struct ev_loop *loop)
+{
+    struct evi_wake *wake = &loop->wake;
+    uint64_t one = 1;
+    int saved = errno;
+
+    if (__atomic_exchange_n (&wake->knocked, 1, __ATOMIC_SEQ_CST))
+        return;
+    if (__atomic_load_n (&wake->sleeping, __ATOMIC_SEQ_CST))
+        evi_sys_write (wake->fd[1], &one, wake->fd[0] == wake->fd[1] ? sizeof one : 1);
+    errno = saved;
+}
+
+EVI int evi_wake_sleep (struct ev_loop *loop)
+{
+    if (loop->wake.opened)
+        __atomic_store_n (&loop->wake.sleeping, 1, __ATOMIC_SEQ_CST);
+    return __atomic_load_n (&loop->wake.knocked, __ATOMIC_SEQ_CST);
+}
+
+EVI void evi_wake_slept (struct ev_loop *loop)
+{
+    __atomic_store_n (&loop->wake.sleeping, 0, __ATOMIC_SEQ_CST);
+    if (!__atomic_load_n (&loop->wake.knocked, __ATOMIC_SEQ_CST))
+        return;
+    if (EVI_UNLIKELY (!loop->wake.opened)) { /* nobody could be waiting for it, and no watcher to feed (AS-7) */
+        loop->wake.knocked = 0;
+        evi_wake_answer (loop);
+        return;
+    }
+    evi_feed (loop, &loop->wake.io, EV_CUSTOM);
+}

@@ -1,0 +1,56 @@
+/* watcher.c: becoming active and inactive, and the two kinds of lists that active watchers are kept in. */
+#include "loop.h"
+
+EVI void evi_watcher_start (struct ev_loop *loop, void *w, int at)
+{
+    ev_watcher *watcher = w;
+
+    evi_set_priority (watcher, evi_level (watcher) + EV_MINPRI); /* clamped, and written back (PQ-8) */
+    watcher->active = at;
+    loop->refs++;
+}
+
+EVI void evi_watcher_stop (struct ev_loop *loop, void *w)
+{
+    ((ev_watcher *) w)->active = 0;
+    loop->refs--;
+}
+
+EVI void evi_list_start (struct ev_loop *loop, struct evi_list *list, void *w)
+{
+    EVI_FIT (list->items, list->room, list->count + 1);
+    list->items[list->count++] = w;
+    evi_watcher_start (loop, w, (int) list->count);
+}
+
+EVI void evi_list_stop (struct ev_loop *loop, struct evi_list *list, void *w)
+{
+    unsigned at = (unsigned) evi_is_active (w) - 1;
+    ev_watcher *last = list->items[--list->count];
+
+    list->items[at] = last;
+    last->active = (int) at + 1;
+    evi_watcher_stop (loop, w);
+}
+
+EVI void evi_list_feed (struct ev_loop *loop, const struct evi_list *list, int revents)
+{
+    for (unsigned i = 0; i < list->count; i++)
+        evi_feed (loop, list->items[i], revents);
+}
+
+EVI void evi_chain_add (ev_watcher_list **head, void *w)
+{
+    ((ev_watcher_list *) w)->next = *head;
+    *head = w;
+}
+
+EVI int evi_chain_remove (ev_watcher_list **head, void *w)
+{
+    for (; *head; head = &(*head)->next)
+        if (*head == w) {
+            *head = (*head)->next;
+            return 1;
+        }
+    return 0;
+}

@@ -1,0 +1,63 @@
+/* watcher.h: what all watchers share: active, pending, priority. The only door to these three fields. */
+#ifndef EVI_WATCHER_H
+#define EVI_WATCHER_H
+
+#include "../base/base.h"
+
+enum { EVI_LEVELS = EV_MAXPRI - EV_MINPRI + 1 }; /* one per priority */
+_Static_assert (EVI_LEVELS >= 1 && EVI_LEVELS <= 32, "EV_MINPRI..EV_MAXPRI must span 1 to 32 priorities");
+
+static inline int evi_is_active (const void *w)
+{
+    return ((const ev_watcher *) w)->active;
+}
+
+/* The queue a watcher belongs to, 0 for EV_MINPRI. Watchers that were fed but never started may carry a
+ * priority out of range. */
+static inline int evi_level (const ev_watcher *w)
+{
+#if EV_MINPRI == EV_MAXPRI
+    (void) w;
+    return 0;
+#else
+    if (EVI_UNLIKELY (w->priority < EV_MINPRI))
+        return 0;
+    if (EVI_UNLIKELY (w->priority > EV_MAXPRI))
+        return EVI_LEVELS - 1;
+    return w->priority - EV_MINPRI;
+#endif
+}
+
+#if EV_MINPRI == EV_MAXPRI
+static inline void evi_set_priority (void *w, int priority)
+{
+    (void) w, (void) priority;
+}
+#else
+static inline void evi_set_priority (void *w, int priority)
+{
+    ((ev_watcher *) w)->priority = priority;
+}
+#endif
+
+/* Active from now on: at is its place in the kind's own structure, counted from 1. Takes a reference. */
+EVI void evi_watcher_start (struct ev_loop *loop, void *w, int at);
+/* Not active any more. Gives the reference back. */
+EVI void evi_watcher_stop (struct ev_loop *loop, void *w);
+
+/* Lists of watchers of one kind, in start order: the place of a watcher is its active number. */
+struct evi_list {
+    ev_watcher **items;
+    unsigned count, room;
+};
+
+EVI void evi_list_start (struct ev_loop *loop, struct evi_list *list, void *w);
+/* The last one takes the place of the one that leaves (PQ-6). */
+EVI void evi_list_stop (struct ev_loop *loop, struct evi_list *list, void *w);
+EVI void evi_list_feed (struct ev_loop *loop, const struct evi_list *list, int revents);
+
+/* Singly linked lists of watchers. */
+EVI void evi_chain_add (ev_watcher_list **head, void *w);
+EVI int evi_chain_remove (ev_watcher_list **head, void *w); /* 0: it was not there */
+
+#endif

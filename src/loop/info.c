@@ -1,0 +1,76 @@
+/* info.c: small questions and settings. */
+#include "loop_private.h"
+
+int ev_version_major (void) EV_NOEXCEPT
+{
+    return EV_VERSION_MAJOR;
+}
+
+int ev_version_minor (void) EV_NOEXCEPT
+{
+    return EV_VERSION_MINOR;
+}
+
+#if EV_MULTIPLICITY
+ev_tstamp ev_now (EV_P) EV_NOEXCEPT
+{
+    return loop->clock.wall;
+}
+#endif
+
+unsigned int ev_iteration (EV_P) EV_NOEXCEPT
+{
+    EVI_DOOR;
+
+    return loop->iteration;
+}
+
+unsigned int ev_depth (EV_P) EV_NOEXCEPT
+{
+    EVI_DOOR;
+
+    return loop->depth;
+}
+
+void ev_set_io_collect_interval (EV_P_ ev_tstamp interval) EV_NOEXCEPT
+{
+    EVI_DOOR;
+
+    loop->io_interval = interval;
+}
+
+void ev_set_timeout_collect_interval (EV_P_ ev_tstamp interval) EV_NOEXCEPT
+{
+    EVI_DOOR;
+
+    loop->timeout_interval = interval;
+}
+
+void ev_set_userdata (EV_P_ void *data) EV_NOEXCEPT
+{
+    EVI_DOOR;
+
+    loop->userdata = data;
+}
+
+void *ev_userdata (EV_P) EV_NOEXCEPT
+{
+    EVI_DOOR;
+
+    return loop->userdata;
+}
+
+void ev_set_invoke_pending_cb (EV_P_ ev_loop_callback invoke_pending_cb) EV_NOEXCEPT
+{
+    EVI_DOOR;
+
+    loop->invoke = invoke_pending_cb;
+}
+
+void ev_set_loop_release_cb (EV_P_ void (*release) (EV_P) EV_NOEXCEPT, void (*acquire) (EV_P) EV_NOEXCEPT) EV_NOEXCEPT
+{
+    EVI_DOOR;
+
+    loop->release = release;
+    loop->acquire = acquire;
+}

@@ -1,0 +1,160 @@
+/* stats.c: the loop speaks: ev_stats, ev_dump, and EVRING_STATS for programs nobody can change.
+ * Owns the list of loops that are to be reported when the process exits. */
+#include "loop_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+size_t ev_stats (EV_P_ struct ev_stats *stats, size_t size) EV_NOEXCEPT
+{
+    EVI_DOOR;
+
+    loop->stats.backend = loop->backend->bit;
+    memcpy (stats, &loop->stats, size < sizeof *stats ? size : sizeof *stats);
+    return sizeof *stats;
+}
+
+EVI const char *evi_environment (const char *name)
+{
+    return getuid () == geteuid () && getgid () == getegid () ? getenv (name) : NULL;
+}
+
+/* ---- a dump for people ---- */
+
+static unsigned stats_chain_length (const ev_watcher_list *w)
+{
+    unsigned count = 0;
+
+    for (; w; w = w->next)
+        count++;
+    return count;
+}
+
+static const char *stats_io_bits (int bits)
+{
+    static const char *const names[] = { "-", "read", "write", "read+write" };
+
+    return names[bits & EVI_IO_BITS];
+}
+
+static void stats_dump_rows (const struct ev_loop *loop, FILE *out)
+{
+    for (unsigned fd = 0; fd < loop->fds.count; fd++) {
+        const struct evi_row *row = &loop->fds.rows[fd];
+
+        if (!row->head && !row->told && !row->why)
+            continue;
+        fprintf (out, "fd %u: %u watchers want %s, kernel told %s, generation %u%s%s\n", fd,
+                 stats_chain_length (row->head), stats_io_bits (evi_fd_want (row)), stats_io_bits (row->told),
+                 row->gen, row->why ? ", change not told yet" : "", row->ours ? ", the library's own" : "");
+    }
+}
+
+static void stats_dump_heap (const struct evi_heap *heap, const char *name, ev_tstamp now, FILE *out)
+{
+    fprintf (out, "%s: %u", name, heap->count);
+    if (heap->count)
+        fprintf (out, ", next in %.6f s", heap->nodes[EVI_HEAP_TOP].at - now);
+    fputc ('\n', out);
+}
+
+void ev_dump (EV_P_ FILE *out) EV_NOEXCEPT
+{
+    EVI_DOOR;
+
+    fprintf (out, "loop %p: %s, %d references, iteration %u, depth %u, %u pending\n", (void *) loop,
+             loop->backend->name, loop->refs, loop->iteration, loop->depth, ev_pending_count (EV_A));
+    stats_dump_heap (&loop->timers, "timers", loop->clock.mono, out);
+    stats_dump_heap (&loop->periodics, "periodics", loop->clock.wall, out);
+    fprintf (out, "idle %u, prepare %u, check %u, fork %u, cleanup %u, async %u\n", loop->idle_count,
+             loop->prepare.count, loop->check.count, loop->fork.count, loop->cleanup.count, loop->async.count);
+    if (loop->backend->dump)
+        loop->backend->dump (loop, out);
+    stats_dump_rows (loop, out);
+}
+
+/* ---- EVRING_STATS ---- */
+
+enum { STATS_LOOPS_MAX = 64 }; /* that are reported at exit; one that is destroyed is always reported */
+
+static struct ev_loop *stats_loops[STATS_LOOPS_MAX];
+
+static void stats_print (const struct ev_loop *loop, FILE *out)
+{
+    const struct ev_stats *s = &loop->stats;
+    const struct {
+        const char *name;
+        unsigned long long value;
+    } lines[] = {
+        { "iterations", s->iterations },       { "waits", s->waits },
+        { "enters", s->enters },               { "submissions", s->submissions },
+        { "completions", s->completions },     { "events", s->events },
+        { "changes", s->changes },             { "polls_armed", s->polls_armed },
+        { "polls_rearmed", s->polls_rearmed }, { "polls_removed", s->polls_removed },
+        { "stale", s->stale },                 { "overflows", s->overflows },
+        { "sweeps", s->sweeps },               { "rebuilds", s->rebuilds },
+        { "parked", s->parked },               { "wakeups", s->wakeups },
+        { "callbacks", s->callbacks },         { "fallbacks", s->fallbacks },
+    };
+
+    fprintf (out, "evring: pid %ld backend %s", (long) getpid (), loop->backend->name);
+    for (unsigned i = 0; i < EVI_COUNT (lines); i++)
+        if (lines[i].value)
+            fprintf (out, " %s %llu", lines[i].name, lines[i].value);
+    if (s->fallback_error)
+        fprintf (out, " because \"%s\"", strerror (s->fallback_error));
+    fputc ('\n', out);
+}
+
+static void stats_report (const struct ev_loop *loop, const char *where)
+{
+    FILE *out = strcmp (where, "1") ? fopen (where, "ae") : stderr;
+
+    if (!out)
+        return;
+    stats_print (loop, out);
+    if (out != stderr)
+        fclose (out);
+}
+
+static void stats_at_exit (void)
+{
+    for (unsigned i = 0; i < STATS_LOOPS_MAX; i++) {
+        struct ev_loop *loop = __atomic_exchange_n (&stats_loops[i], NULL, __ATOMIC_ACQ_REL);
+
+        if (loop && loop->process == evi_sys_process ()) /* a fork child's exit is not the loop's end */
+            stats_report (loop, evi_environment ("EVRING_STATS"));
+    }
+}
+
+EVI void evi_stats_open (struct ev_loop *loop)
+{
+    static int registered;
+
+    if (EVI_LIKELY (!evi_environment ("EVRING_STATS")))
+        return;
+    if (!__atomic_exchange_n (&registered, 1, __ATOMIC_ACQ_REL))
+        atexit (stats_at_exit);
+    for (unsigned i = 0; i < STATS_LOOPS_MAX; i++) {
+        struct ev_loop *none = NULL;
+
+        if (__atomic_compare_exchange_n (&stats_loops[i], &none, loop, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+            return;
+    }
+}
+
+EVI void evi_stats_close (struct ev_loop *loop)
+{
+    const char *where = evi_environment ("EVRING_STATS");
+
+    if (EVI_LIKELY (!where))
+        return;
+    for (unsigned i = 0; i < STATS_LOOPS_MAX; i++) {
+        struct ev_loop *it = loop;
+
+        __atomic_compare_exchange_n (&stats_loops[i], &it, NULL, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    }
+    stats_report (loop, where);
+}

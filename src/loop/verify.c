@@ -1,0 +1,23 @@
+/* verify.c: ev_verify: every room looks whether its own data is whole. */
+#include "loop_private.h"
+
+
+void ev_verify (EV_P) EV_NOEXCEPT
+{
+    EVI_DOOR;
+
+    if (loop->refs < -1)
+        evi_misuse ("ev_verify", "more references were given back than taken (ev_unref)");
+    evi_fd_verify (loop);
+    evi_heap_verify (&loop->timers);
+    evi_heap_verify (&loop->periodics);
+    evi_pending_verify (loop);
+    evi_hooks_verify (loop);
+}
+
+#if EV_VERIFY >= 3
+EVI void evi_verify_change (struct ev_loop *loop)
+{
+    ev_verify (EV_A);
+}
+#endif

@@ -1,0 +1,73 @@
+/* walk.c: ev_walk: every active watcher of the wanted kinds. The callback may stop the watcher it is given:
+ * lists are walked from the end, where removal moves nothing that is still to come. */
+#include "watch.h"
+
+#if EV_WALK_ENABLE
+
+typedef void (*walk_cb) (EV_P_ int type, void *w);
+
+static void walk_rows (struct ev_loop *loop, int types, walk_cb cb)
+{
+    for (unsigned fd = 0; fd < loop->fds.count; fd++)
+        for (ev_watcher_list *w = loop->fds.rows[fd].head, *next; w; w = next) {
+            void *embed = evi_embed_of_io ((ev_watcher *) w);
+
+            next = w->next;
+            if (loop->fds.rows[fd].ours)
+                continue;
+            if (embed && types & EV_EMBED)
+                cb (EV_A_ EV_EMBED, embed);
+            else if (!embed && types & EV_IO)
+                cb (EV_A_ EV_IO, w);
+        }
+}
+
+static void walk_timers (struct ev_loop *loop, int types, walk_cb cb)
+{
+    for (unsigned i = loop->timers.count; i-- > 0;) {
+        ev_watcher *w = (ev_watcher *) loop->timers.nodes[EVI_HEAP_TOP + i].w;
+        void *stat = evi_stat_of_timer (w);
+
+        if (stat && types & EV_STAT)
+            cb (EV_A_ EV_STAT, stat);
+        else if (!stat && types & EV_TIMER)
+            cb (EV_A_ EV_TIMER, w);
+    }
+}
+
+static void walk_list (struct ev_loop *loop, const struct evi_list *list, int type, int types, walk_cb cb)
+{
+    if (!(types & type))
+        return;
+    for (unsigned i = list->count; i-- > 0;)
+        if (!evi_embed_helps (list->items[i]))
+            cb (EV_A_ type, list->items[i]);
+}
+
+void ev_walk (EV_P_ int types, void (*cb) (EV_P_ int type, void *w)) EV_NOEXCEPT
+{
+    EVI_DOOR;
+
+    if (types & (EV_IO | EV_EMBED))
+        walk_rows (loop, types, cb);
+    if (types & (EV_TIMER | EV_STAT))
+        walk_timers (loop, types, cb);
+    if (types & EV_PERIODIC)
+        for (unsigned i = loop->periodics.count; i-- > 0;)
+            cb (EV_A_ EV_PERIODIC, loop->periodics.nodes[EVI_HEAP_TOP + i].w);
+    for (int level = EVI_LEVELS; level-- > 0;)
+        walk_list (loop, &loop->idle[level], EV_IDLE, types, cb);
+    walk_list (loop, &loop->fork, EV_FORK, types, cb);
+    walk_list (loop, &loop->async, EV_ASYNC, types, cb);
+    walk_list (loop, &loop->prepare, EV_PREPARE, types, cb);
+    walk_list (loop, &loop->check, EV_CHECK, types, cb);
+    walk_list (loop, &loop->cleanup, EV_CLEANUP, types, cb);
+    if (types & EV_SIGNAL)
+        evi_signal_walk (loop, cb);
+    if (types & EV_CHILD)
+        evi_child_walk (loop, cb);
+    if (types & EV_STAT)
+        evi_stat_walk (loop, cb);
+}
+
+#endif
