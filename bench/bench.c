@@ -1,0 +1,163 @@
+/* bench.c: the shared part of every benchmark program. See bench.h.
+ * Owns the clock readings and the output line. Called by: every program in this folder and in peer/. */
+#define _GNU_SOURCE
+#include "bench.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+/* Under callgrind only the span counts: run.py instructions starts it with collection switched off. */
+#if __has_include(<valgrind/callgrind.h>)
+#include <valgrind/callgrind.h>
+#else
+#define CALLGRIND_TOGGLE_COLLECT (void) 0
+#endif
+
+static int64_t timeval_ns (struct timeval tv)
+{
+    return tv.tv_sec * INT64_C (1000000000) + tv.tv_usec * INT64_C (1000);
+}
+
+static void span_read (struct bench_span *span)
+{
+    struct timespec now;
+    struct rusage usage;
+
+    clock_gettime (CLOCK_MONOTONIC, &now);
+    getrusage (RUSAGE_SELF, &usage);
+    span->wall_ns = now.tv_sec * INT64_C (1000000000) + now.tv_nsec;
+    span->user_ns = timeval_ns (usage.ru_utime);
+    span->sys_ns = timeval_ns (usage.ru_stime);
+    span->slept = usage.ru_nvcsw;
+    span->preempted = usage.ru_nivcsw;
+}
+
+void bench_begin (struct bench_span *span)
+{
+    span_read (span);
+    CALLGRIND_TOGGLE_COLLECT;
+}
+
+void bench_end (struct bench_span *span)
+{
+    struct bench_span now;
+
+    CALLGRIND_TOGGLE_COLLECT;
+    span_read (&now);
+    span->wall_ns = now.wall_ns - span->wall_ns;
+    span->user_ns = now.user_ns - span->user_ns;
+    span->sys_ns = now.sys_ns - span->sys_ns;
+    span->slept = now.slept - span->slept;
+    span->preempted = now.preempted - span->preempted;
+}
+
+void bench_report (const struct bench_span *span, long events, const char *library)
+{
+    printf ("{\"events\": %ld, \"wall_ns\": %lld, \"user_ns\": %lld, \"sys_ns\": %lld, "
+            "\"slept\": %lld, \"preempted\": %lld, \"library\": \"%s\"}\n",
+            events, (long long) span->wall_ns, (long long) span->user_ns, (long long) span->sys_ns,
+            (long long) span->slept, (long long) span->preempted, library);
+}
+
+void bench_value (const char *name, double value, const char *library)
+{
+    printf ("{\"name\": \"%s\", \"value\": %.3f, \"library\": \"%s\"}\n", name, value, library);
+}
+
+void bench_pin (int cpu)
+{
+    cpu_set_t set;
+
+    if (cpu < 0)
+        return;
+    CPU_ZERO (&set);
+    CPU_SET (cpu, &set);
+    if (sched_setaffinity (0, sizeof set, &set))
+        bench_die ("sched_setaffinity");
+}
+
+void bench_need_fds (int count)
+{
+    struct rlimit limit;
+
+    getrlimit (RLIMIT_NOFILE, &limit);
+    if (limit.rlim_max < (rlim_t) count)
+        bench_skip ("the limit of open files is too low");
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit (RLIMIT_NOFILE, &limit);
+}
+
+void bench_die (const char *what)
+{
+    fprintf (stderr, "%s: %s: %s\n", program_invocation_short_name, what, strerror (errno));
+    exit (1);
+}
+
+void bench_skip (const char *why)
+{
+    fprintf (stderr, "%s: skipped: %s\n", program_invocation_short_name, why);
+    exit (77);
+}
+
+uint32_t bench_random (void)
+{
+    static uint64_t state = UINT64_C (0x9e3779b97f4a7c15);
+
+    state = state * UINT64_C (6364136223846793005) + UINT64_C (1442695040888963407);
+    return (uint32_t) (state >> 33);
+}
+
+void bench_shuffle (int *order, int count)
+{
+    for (int i = 0; i < count; i++)
+        order[i] = i;
+    for (int i = count - 1; i > 0; i--) {
+        int j = (int) (bench_random () % (uint32_t) (i + 1));
+        int kept = order[i];
+
+        order[i] = order[j];
+        order[j] = kept;
+    }
+}
+
+static const struct option option_names[] = {
+    {"backend", required_argument, 0, 'b'},    {"fds", required_argument, 0, 'n'},
+    {"active", required_argument, 0, 'a'},     {"connections", required_argument, 0, 'c'},
+    {"size", required_argument, 0, 's'},       {"timers", required_argument, 0, 't'},
+    {"events", required_argument, 0, 'e'},     {"cpu", required_argument, 0, 'p'},
+    {"client-cpu", required_argument, 0, 'q'}, {"mode", required_argument, 0, 'm'},
+    {0, 0, 0, 0},
+};
+
+struct bench_options bench_options (int argc, char **argv)
+{
+    struct bench_options o = {
+        .backend = "epoll", .fds = 100, .active = 1, .connections = 1, .size = 64,
+        .timers = 1000, .events = 20000, .cpu = -1, .client_cpu = -1, .mode = "",
+    };
+    int letter;
+
+    while ((letter = getopt_long (argc, argv, "", option_names, 0)) != -1) {
+        switch (letter) {
+        case 'b': o.backend = optarg; break;
+        case 'n': o.fds = atoi (optarg); break;
+        case 'a': o.active = atoi (optarg); break;
+        case 'c': o.connections = atoi (optarg); break;
+        case 's': o.size = atoi (optarg); break;
+        case 't': o.timers = atoi (optarg); break;
+        case 'e': o.events = atol (optarg); break;
+        case 'p': o.cpu = atoi (optarg); break;
+        case 'q': o.client_cpu = atoi (optarg); break;
+        case 'm': o.mode = optarg; break;
+        default: exit (2);
+        }
+    }
+    bench_pin (o.cpu);
+    return o;
+}

@@ -1,0 +1,51 @@
+/* bench.h: what every benchmark program shares: options, one measured span, one line of JSON.
+ * Owns no workload (see work.h) and knows no event library, so that peers can use it too.
+ * Promises that a span costs two clock readings and two getrusage calls, whoever is measured. */
+#ifndef BENCH_H_
+#define BENCH_H_
+
+#include <stdint.h>
+
+/* Everything a question can be asked with. Counts are bounded: a run ends by count, not by time. */
+struct bench_options {
+    const char *backend; /* epoll, iouring, poll, select; only the ev programs look at it */
+    int fds;             /* pipes, memory: how many socket pairs */
+    int active;          /* pipes: how many bytes travel at once */
+    int connections;     /* echo */
+    int size;            /* echo: bytes in a message */
+    int timers;          /* timers, memory */
+    long events;         /* measured events: callbacks, messages or timer operations */
+    int cpu;             /* where the measured process is pinned, -1 for anywhere */
+    int client_cpu;      /* where echo's load generator is pinned */
+    const char *mode;    /* what to do, where a program can do several things */
+};
+
+struct bench_options bench_options (int argc, char **argv);
+
+/* What a span of work cost. Between begin and end these hold readings, after end they hold differences. */
+struct bench_span {
+    int64_t wall_ns;
+    int64_t user_ns;
+    int64_t sys_ns;
+    int64_t slept;     /* voluntary context switches: the process waited */
+    int64_t preempted; /* involuntary ones: somebody else wanted the core, this round is noisy */
+};
+
+void bench_begin (struct bench_span *span);
+void bench_end (struct bench_span *span);
+
+/* Prints the one line run.py reads. `library` is the file that did the work. */
+void bench_report (const struct bench_span *span, long events, const char *library);
+/* The same line with nothing but a name and a number: for counts that are not time. */
+void bench_value (const char *name, double value, const char *library);
+
+void bench_pin (int cpu);
+void bench_need_fds (int count);
+_Noreturn void bench_die (const char *what);
+_Noreturn void bench_skip (const char *why); /* exit 77: this machine cannot answer the question */
+
+/* A multiplicative generator with a fixed seed: every peer sees the same "random" order. */
+uint32_t bench_random (void);
+void bench_shuffle (int *order, int count);
+
+#endif

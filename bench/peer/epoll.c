@@ -1,0 +1,81 @@
+/* epoll.c: the peer without a library: epoll by hand, level-triggered, the data carries what the callback needs.
+ * The floor for any readiness loop on epoll: no timers, no clock, no priorities, one kind of event. */
+#include "peer.h"
+
+#include <sys/epoll.h>
+
+enum { BATCH = 1024 };
+
+static int set;
+static struct epoll_event events[BATCH];
+static struct pipes *pipes;
+
+const char *peer_version (void)
+{
+    return "kernel";
+}
+
+void peer_open (void)
+{
+    set = epoll_create1 (EPOLL_CLOEXEC);
+    if (set < 0)
+        bench_die ("epoll_create1");
+}
+
+static void watch (int fd, int value)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = value};
+
+    if (epoll_ctl (set, EPOLL_CTL_ADD, fd, &event))
+        bench_die ("epoll_ctl");
+}
+
+void peer_pipes_watch (struct pipes *work)
+{
+    pipes = work;
+    for (int i = 0; i < work->count; i++)
+        watch (work->pairs[i][0], i);
+}
+
+void peer_pipes_run (void)
+{
+    for (;;) {
+        int count = epoll_wait (set, events, BATCH, -1);
+
+        for (int i = 0; i < count; i++)
+            if (pipes_ready (pipes, events[i].data.fd))
+                return;
+    }
+}
+
+static void accept_all (struct echo *work)
+{
+    int fd;
+
+    while ((fd = echo_accept (work)) >= 0)
+        watch (fd, fd);
+}
+
+/* True when the last connection is gone. */
+static bool serve (struct echo *work, int fd)
+{
+    enum echo_outcome outcome = echo_serve (work, fd);
+
+    if (outcome != ECHO_GOES_ON)
+        close (fd); /* which also takes it out of the set */
+    return outcome == ECHO_FINISHED;
+}
+
+void peer_echo_run (struct echo *work)
+{
+    watch (work->listener, work->listener);
+    for (;;) {
+        int count = epoll_wait (set, events, BATCH, -1);
+
+        for (int i = 0; i < count; i++)
+            if (events[i].data.fd == work->listener)
+                accept_all (work);
+            else if (serve (work, events[i].data.fd))
+                return;
+    }
+}

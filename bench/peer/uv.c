@@ -1,0 +1,92 @@
+/* uv.c: the peer libuv, by its uv_poll handles: the readiness interface, comparable with ev_io.
+ * (libuv's own streams read for you and are another question.) */
+#include "peer.h"
+
+#include <stdlib.h>
+#include <uv.h>
+
+static uv_loop_t *loop;
+static uv_poll_t *watchers;
+static struct pipes *pipes;
+static struct echo *echo;
+
+const char *peer_version (void)
+{
+    return uv_version_string ();
+}
+
+void peer_open (void)
+{
+    loop = uv_default_loop ();
+}
+
+static void watch (uv_poll_t *w, int fd, uv_poll_cb cb)
+{
+    if (uv_poll_init (loop, w, fd) || uv_poll_start (w, UV_READABLE, cb))
+        bench_die ("uv_poll_start");
+}
+
+static void on_pipe (uv_poll_t *w, int status, int events)
+{
+    (void) status;
+    (void) events;
+    if (pipes_ready (pipes, (int) (w - watchers)))
+        uv_stop (loop);
+}
+
+void peer_pipes_watch (struct pipes *work)
+{
+    pipes = work;
+    watchers = calloc ((size_t) work->count, sizeof *watchers);
+    for (int i = 0; i < work->count; i++)
+        watch (&watchers[i], work->pairs[i][0], on_pipe);
+}
+
+void peer_pipes_run (void)
+{
+    uv_run (loop, UV_RUN_DEFAULT);
+}
+
+static void on_close (uv_handle_t *handle)
+{
+    free (handle);
+}
+
+static void on_message (uv_poll_t *w, int status, int events)
+{
+    int fd = (int) (intptr_t) w->data;
+    enum echo_outcome outcome = echo_serve (echo, fd);
+
+    (void) status;
+    (void) events;
+    if (outcome == ECHO_GOES_ON)
+        return;
+    uv_close ((uv_handle_t *) w, on_close);
+    close (fd);
+    if (outcome == ECHO_FINISHED)
+        uv_stop (loop);
+}
+
+static void on_connection (uv_poll_t *w, int status, int events)
+{
+    int fd;
+
+    (void) w;
+    (void) status;
+    (void) events;
+    while ((fd = echo_accept (echo)) >= 0) {
+        uv_poll_t *connection = malloc (sizeof *connection);
+
+        connection->data = (void *) (intptr_t) fd;
+        watch (connection, fd, on_message);
+    }
+}
+
+void peer_echo_run (struct echo *work)
+{
+    static uv_poll_t listener;
+
+    echo = work;
+    watch (&listener, work->listener, on_connection);
+    uv_run (loop, UV_RUN_DEFAULT);
+}

@@ -1,0 +1,502 @@
+#!/usr/bin/env python3
+"""run.py: asks every peer the same questions, in turns, and reports ratios to stock libev on epoll.
+
+Owns the method: many short rounds, peers interleaved in an order that changes, one ratio per round, medians and
+quartiles of those. Promises that no number in the report was taken in another run. See README.md for how to read it.
+"""
+import argparse
+import ctypes.util
+import glob
+import json
+import os
+import platform
+import random
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+REFERENCE = "stock-epoll"
+DEADLINE = 120  # seconds for one run of one program; the longest cells take three
+SKIP = 77
+
+
+# ---- who is asked ------------------------------------------------------------------------------
+
+
+class Peer:
+    """One column of the report: a program and the library it is to load."""
+
+    def __init__(self, name, folder=None, backend=None, program=None):
+        self.name, self.folder, self.backend, self.program = name, folder, backend, program
+
+    def command(self, build, question, cell):
+        if self.program:
+            return [os.path.join(build, self.program), "--mode", question] + cell.arguments
+        return [os.path.join(build, question), "--backend", self.backend] + cell.arguments
+
+    def environment(self):
+        variables = {k: v for k, v in os.environ.items() if not k.startswith(("LIBEV", "EVRING", "LD_"))}
+        if self.folder:
+            variables["LD_LIBRARY_PATH"] = self.folder
+        return variables
+
+    def answers(self, question, cell):
+        return not self.program or (question in ("pipes", "echo") and not cell.only_ev)
+
+    def exists(self, build):
+        if self.program:
+            return os.path.exists(os.path.join(build, self.program))
+        return bool(self.folder) and os.path.exists(os.path.join(self.folder, "libev.so.4"))
+
+
+def stock_folder():
+    """Where the distribution's libev.so.4 lives."""
+    name = ctypes.util.find_library("ev")
+    for line in subprocess.run(["ldconfig", "-p"], capture_output=True, text=True).stdout.splitlines():
+        if name and line.strip().startswith(name + " "):
+            return os.path.dirname(line.split("=> ")[1].strip())
+    return None
+
+
+def peers_known(stock, evring):
+    return [
+        Peer(REFERENCE, stock, "epoll"),
+        Peer("stock-again", stock, "epoll"),  # A/A: what differs from 1 here is noise
+        Peer("stock-uring", stock, "iouring"),
+        Peer("evring-epoll", evring, "epoll"),
+        Peer("evring-uring", evring, "iouring"),
+        Peer("raw-epoll", program="peer_epoll"),
+        Peer("raw-ring", program="peer_ring"),
+        Peer("libuv", program="peer_uv"),
+        Peer("libevent", program="peer_event"),
+    ]
+
+
+# ---- what is asked -----------------------------------------------------------------------------
+
+
+class Cell:
+    def __init__(self, name, events, only_ev=False, **arguments):
+        self.name, self.events, self.only_ev = name, events, only_ev
+        self.arguments = ["--events", str(events)]
+        for key, value in arguments.items():
+            self.arguments += ["--" + key.replace("_", "-"), str(value)]
+
+
+def pipes_cells(scale, cpu, client):
+    del client
+    cells = []
+    for fds in (100, 1000, 9000):
+        for active in (1, 100, fds // 2):
+            if active <= fds:
+                name = f"{fds} fds, {active} active"
+                cells.append(Cell(name, int(40000 * scale), fds=fds, active=active, cpu=cpu))
+    cells += [Cell(f"1000 fds, {active} active, churn", int(40000 * scale), only_ev=True, fds=1000, active=active,
+                   cpu=cpu, mode="churn") for active in (1, 100)]
+    return cells
+
+
+def echo_cells(scale, cpu, client):
+    # A single connection is a ping-pong between two sleeping cores: slow, so it gets fewer messages.
+    cells = [
+        Cell(f"{n} connections", int(events * scale), connections=n, cpu=cpu, client_cpu=client)
+        for n, events in ((1, 4000), (64, 30000), (512, 30000))
+    ]
+    # With both on one core the batches do not depend on a race, so these are the quiet cells.
+    cells += [
+        Cell(f"{n} connections, one core", int(30000 * scale), connections=n, cpu=cpu, client_cpu=cpu)
+        for n in (1, 64, 512)
+    ]
+    return cells
+
+
+def timers_cells(scale, cpu, client):
+    del client
+    many, few = int(1000000 * scale), 1000
+    cells = [Cell(f"{mode}, {many}", many, timers=many, mode=mode, cpu=cpu)
+             for mode in ("start", "stop", "again", "rewind", "fire", "periodic")]
+    cells += [Cell(f"{mode}, {few}", int(2000000 * scale), timers=few, mode=mode, cpu=cpu)
+              for mode in ("cycle", "again", "rewind")]
+    cells += [Cell(f"tick, {few}", int(100000 * scale), timers=few, mode="tick", cpu=cpu)]
+    return cells
+
+
+def memory_cells(scale, cpu, client):
+    del client
+    cells = [Cell("bytes of a loop", 1, mode="loop")]
+    cells += [Cell(f"bytes per fd, {n}", 1, fds=n, mode="fds") for n in (100, 1000, 5000, 9000)]
+    cells += [Cell(f"bytes per timer, {n}", 1, timers=n, mode="timers") for n in (1000, 100000, 700000, 1000000)]
+    cells += [Cell(f"allocations per 1000 events, {n} fds", int(20000 * scale), fds=n, active=n // 10, mode="warm",
+                   cpu=cpu) for n in (100, 5000)]
+    cells += [Cell("kernel slab bytes per fd, 9000", 1, fds=9000, mode="kernel")]
+    return cells
+
+
+QUESTIONS = {"pipes": pipes_cells, "echo": echo_cells, "timers": timers_cells, "memory": memory_cells}
+
+
+# ---- asking ------------------------------------------------------------------------------------
+
+
+class Skipped(Exception):
+    pass
+
+
+def run_program(command, environment):
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=DEADLINE)
+    if done.returncode == SKIP:
+        raise Skipped(done.stderr.strip())
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}: status {done.returncode}\n{done.stderr}")
+    return done
+
+
+def check_library(peer, answer):
+    """The program says which libev it really loaded: measuring the wrong one would be worse than not measuring."""
+    wanted = peer.folder and os.path.realpath(os.path.join(peer.folder, "libev.so.4"))
+    if wanted and answer["library"] != wanted:
+        sys.exit(f"{peer.name}: loaded {answer['library']}, not {wanted}")
+
+
+def ask(peer, build, question, cell):
+    answer = json.loads(run_program(peer.command(build, question, cell), peer.environment()).stdout)
+    check_library(peer, answer)
+    if "value" in answer:
+        return {"value": answer["value"]}
+    events = answer["events"]
+    return {
+        "cpu": (answer["user_ns"] + answer["sys_ns"]) / events,
+        "wall": answer["wall_ns"] / events,
+        "preempted": answer["preempted"],
+        "slept": answer["slept"] / events,
+    }
+
+
+def one_round(options, peers, question, cell, number, samples):
+    """Everybody once, in another order each round: drift hits all alike, and so does what a predecessor leaves
+    behind in the kernel's caches, which mere rotation would always hand to the same peer."""
+    asked = [peer for peer in peers if peer.answers(question, cell)]
+    random.Random(number).shuffle(asked)
+    for peer in asked:
+        mine = samples.setdefault(peer.name, [])
+        if mine is None:
+            continue
+        try:
+            mine.append(ask(peer, options.build, question, cell))
+        except Skipped as why:
+            samples[peer.name] = None
+            print(f"  {peer.name}: {why}", file=sys.stderr)
+
+
+def ask_all(options, peers, question):
+    cells = QUESTIONS[question](0.25 if options.quick else 1.0, options.cpu, options.client_cpu)
+    cells = [cell for cell in cells if re.search(options.cells, cell.name)]
+    rounds = min(options.rounds, 5) if question == "memory" else options.rounds  # bytes hardly vary
+    taken = {cell.name: {} for cell in cells}
+    for number in range(rounds):
+        print(f"\r{question}: round {number + 1} of {rounds} ", end="", file=sys.stderr, flush=True)
+        for cell in cells:
+            one_round(options, peers, question, cell, number, taken[cell.name])
+    print(file=sys.stderr)
+    return taken
+
+
+# ---- what it means -----------------------------------------------------------------------------
+
+
+def quartiles(values):
+    if len(values) == 1:
+        return values[0], values[0], values[0]
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+    return low, middle, high
+
+
+def ratios(samples, reference, what):
+    """One ratio per round, both sides of which were measured within the same second or two."""
+    return [mine[what] / its[what] if its[what] else float(mine[what] > 0)
+            for mine, its in zip(samples, reference)]
+
+
+def verdict(low, high, what):
+    margin = 0.005 if what == "value" else 0  # a handful of bytes spread over a thousand timers is nobody's loss
+    if low > 1 + margin:
+        return "slower"
+    return "faster" if high < 1 - margin else "even"
+
+
+def judge_cell(samples):
+    """peer → what → low, median, high of the ratios, the verdict, and the median itself."""
+    reference = samples[REFERENCE]
+    judged = {}
+    for name, mine in samples.items():
+        if not mine:
+            continue
+        judged[name] = {}
+        for what in ("cpu", "wall", "value"):
+            if what in mine[0]:
+                low, middle, high = quartiles(ratios(mine, reference, what))
+                judged[name][what] = {
+                    "low": low, "median": middle, "high": high, "verdict": verdict(low, high, what),
+                    "absolute": statistics.median(sample[what] for sample in mine),
+                }
+    return judged
+
+
+# ---- saying it ---------------------------------------------------------------------------------
+
+SIGN = {"slower": " ✗", "faster": " ✓", "even": ""}
+UNIT = {"cpu": "CPU ns per event", "wall": "wall ns per event", "value": "value"}
+
+
+def entry(result, what):
+    if what == "value":
+        return f"{result['absolute']:.1f}{SIGN[result['verdict']]}"
+    return f"{result['median']:.2f} [{result['low']:.2f}–{result['high']:.2f}]{SIGN[result['verdict']]}"
+
+
+def table(judged, what):
+    names = list(dict.fromkeys(name for cell in judged.values() for name in cell))
+    absolute = what != "value"
+    head = ["cell"] + ([f"{REFERENCE}, {UNIT[what]}"] if absolute else [])
+    head += [name for name in names if not absolute or name != REFERENCE]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for cell, results in judged.items():
+        row = [cell] + ([f"{results[REFERENCE][what]['absolute']:.0f}"] if absolute else [])
+        for name in names:
+            if not absolute or name != REFERENCE:
+                row.append(entry(results[name][what], what) if name in results else "–")
+        lines.append("| " + " | ".join(row) + " |")
+    return "\n".join(lines)
+
+
+def noise(results, what):
+    return entry(results["stock-again"][what], what) if "stock-again" in results else "not measured"
+
+
+def slower_cells(judged):
+    return [f"{name}: {cell}: {what} {entry(result, what)} (A/A {noise(results, what)})"
+            for cell, results in judged.items() for name, measured in results.items() if name.startswith("evring")
+            for what, result in measured.items() if result["verdict"] == "slower"]
+
+
+def first_line(path):
+    try:
+        with open(path) as file:
+            return file.readline().strip()
+    except OSError:
+        return "?"
+
+
+def cpu_model():
+    with open("/proc/cpuinfo") as file:
+        found = re.search(r"model name\s*:\s*(.*)", file.read())
+    return found.group(1) if found else platform.machine()
+
+
+def stolen_ticks():
+    return int(first_line("/proc/stat").split()[8])
+
+
+def machine_sheet(options):
+    weak = glob.glob("/sys/devices/system/cpu/vulnerabilities/*")
+    return {
+        "when": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "kernel": platform.release(),
+        "cpu": f"{cpu_model()}, {os.cpu_count()} cores",
+        "mitigations": "; ".join(sorted(f"{os.path.basename(p)}: {first_line(p)}" for p in weak
+                                        if not first_line(p).startswith("Not affected"))),
+        "clock source": first_line("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
+        "load at the start": first_line("/proc/loadavg"),
+        "rounds": options.rounds, "quick": options.quick,
+        "stock": os.path.realpath(os.path.join(options.stock or "", "libev.so.4")),
+        "evring": os.path.realpath(os.path.join(options.evring, "libev.so.4")),
+        "build": options.build,
+    }
+
+
+def report_question(question, judged):
+    parts = [f"## {question}\n"]
+    for what in ("cpu", "wall", "value"):
+        if any(what in measured for results in judged.values() for measured in results.values()):
+            note = "" if what == "value" else ": ratio to stock libev on epoll, median [quartiles]; less is better"
+            parts.append(f"{UNIT[what]}{note}\n\n{table(judged, what)}\n")
+    slower = slower_cells(judged)
+    parts.append("Slower (or more) than stock beyond noise: " + ("\n\n- " + "\n- ".join(slower) if slower else "nothing.") + "\n")
+    return "\n".join(parts)
+
+
+def report(sheet, judged):
+    lines = ["# Benchmark report\n"] + [f"- {key}: {value}" for key, value in sheet.items()] + [""]
+    return "\n".join(lines) + "\n" + "\n".join(report_question(q, cells) for q, cells in judged.items())
+
+
+def plot_question(question, judged, path):
+    import matplotlib
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    names = list(dict.fromkeys(name for cell in judged.values() for name in cell if name != REFERENCE))
+    figure, axes = pyplot.subplots(figsize=(9, 1 + 0.16 * len(judged) * (len(names) + 1)))
+    for at, name in enumerate(names):
+        rows = [(row + at / (len(names) + 1), results[name]["cpu"])
+                for row, results in enumerate(judged.values()) if name in results]
+        middle = [result["median"] for _, result in rows]
+        spread = [[r["median"] - r["low"] for _, r in rows], [r["high"] - r["median"] for _, r in rows]]
+        axes.errorbar(middle, [y for y, _ in rows], xerr=spread, fmt="o", markersize=3, capsize=2, label=name)
+    axes.axvline(1, color="black", linewidth=0.8)
+    axes.set_yticks([row + 0.4 for row in range(len(judged))], list(judged))
+    axes.invert_yaxis()
+    axes.set_xlabel("CPU per event, ratio to stock libev on epoll (median and quartiles; left is better)")
+    axes.set_title(question)
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7)
+    figure.savefig(path, bbox_inches="tight", dpi=120)
+    pyplot.close(figure)
+
+
+def save(options, sheet, taken, judged):
+    os.makedirs(options.out, exist_ok=True)
+    base = os.path.join(options.out, "-".join(judged))
+    with open(base + ".json", "w") as file:
+        json.dump({"machine": sheet, "judged": judged, "samples": taken}, file, indent=1)
+    with open(base + ".md", "w") as file:
+        file.write(report(sheet, judged))
+    for question, cells in judged.items():
+        if question != "memory":
+            try:
+                plot_question(question, cells, os.path.join(options.out, question + ".png"))
+            except ImportError:
+                print("no plot: this python3 has no matplotlib", file=sys.stderr)
+    print(f"written: {base}.json, {base}.md", file=sys.stderr)
+
+
+# ---- counts instead of times: system calls and instructions ---------------------------------------
+
+
+def count_calls(command, environment):
+    with tempfile.NamedTemporaryFile("r") as log:
+        run_program(["strace", "-c", "-o", log.name] + command, environment)
+        rows = re.findall(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)$", log.read(), re.M)
+    return {name: int(calls) for calls, name in rows if name != "total"}
+
+
+def calls_per_event(peer, options, question, cell):
+    """The slope between a short and a long run: start-up and set-up cancel out. Warm-up is a tenth of the events."""
+    counts = []
+    for events in (2000, 6000):
+        arguments = [str(events) if before == "--events" else word
+                     for before, word in zip([""] + cell.arguments, cell.arguments)]
+        shorter = Cell(cell.name, events, cell.only_ev)
+        shorter.arguments = arguments
+        counts.append(count_calls(peer.command(options.build, question, shorter), peer.environment()))
+    few, many = counts
+    per_event = {name: (many[name] - few.get(name, 0)) / 4400 for name in many}
+    return {name: round(value, 3) for name, value in sorted(per_event.items()) if abs(value) >= 0.0015}
+
+
+OBJECT = {"libev": "library", "libuv": "library", "libevent": "library", "liburing": "library", "libc": "libc"}
+
+
+def object_kind(path):
+    name = os.path.basename(path)
+    return next((kind for start, kind in OBJECT.items() if re.match(start + r"[-_.\d]", name)), "program")
+
+
+def self_cost(path):
+    """Instructions by shared object, from callgrind's file: its lines name an object once, then refer to it."""
+    names, costs, kind, skip = {}, {}, "program", False
+    with open(path) as file:
+        for line in file:
+            found = re.match(r"ob=\((\d+)\)(?: (.*))?", line)
+            if found:
+                names.setdefault(found.group(1), found.group(2))
+                kind = object_kind(names[found.group(1)])
+            elif re.match(r"cob=\((\d+)\) ", line):
+                number, name = re.match(r"cob=\((\d+)\) (.*)", line).groups()
+                names.setdefault(number, name)
+            elif line.startswith("calls="):
+                skip = True  # the next line is what the callee cost, counted there
+            elif re.match(r"[+*\-\d]\S* \d+$", line):
+                if not skip:
+                    costs[kind] = costs.get(kind, 0) + int(line.split()[1])
+                skip = False
+    return costs
+
+
+def instructions_per_event(peer, options, question, cell):
+    with tempfile.NamedTemporaryFile("r") as out:
+        command = ["valgrind", "--tool=callgrind", "--collect-atstart=no", "--callgrind-out-file=" + out.name]
+        done = run_program(command + peer.command(options.build, question, cell), peer.environment())
+        costs = self_cost(out.name)
+    events = json.loads(done.stdout)["events"]
+    return {kind: round(cost / events, 1) for kind, cost in sorted(costs.items())}
+
+
+def count_all(options, peers, questions, count):
+    """One run each: these counts do not depend on the clock (batches still do, a little)."""
+    counted = {}
+    for question in questions:
+        for cell in QUESTIONS[question](0.1, options.cpu, options.client_cpu):
+            for peer in peers:
+                if peer.answers(question, cell) and re.search(options.cells, cell.name):
+                    try:
+                        result = count(peer, options, question, cell)
+                    except Skipped:
+                        continue
+                    counted.setdefault(question, {}).setdefault(cell.name, {})[peer.name] = result
+                    print(f"{question:8} {cell.name:32} {peer.name:14} {result}", flush=True)
+    return counted
+
+
+# ---- the door ----------------------------------------------------------------------------------
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("questions", nargs="+", choices=[*QUESTIONS, "all"])
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--quick", action="store_true", help="a quarter of the events")
+    parser.add_argument("--peers", default="", help="regular expression; the reference is always asked")
+    parser.add_argument("--cells", default="", help="regular expression")
+    parser.add_argument("--build", default=os.path.join(HERE, "..", "build", "bench"), help="where the programs are")
+    parser.add_argument("--evring", help="folder of evring's libev.so.4 (default: src beside the programs' folder)")
+    parser.add_argument("--stock", default=stock_folder(), help="folder of the distribution's libev.so.4")
+    parser.add_argument("--out", help="where the report goes (default: where the programs are)")
+    parser.add_argument("--cpu", type=int, default=0, help="core of the measured process")
+    parser.add_argument("--client-cpu", type=int, default=min(1, os.cpu_count() - 1), help="core of the load")
+    parser.add_argument("--syscalls", action="store_true", help="count system calls per event (strace) instead")
+    parser.add_argument("--instructions", action="store_true", help="count instructions per event (callgrind) instead")
+    options = parser.parse_args()
+    options.build = os.path.abspath(options.build)
+    options.evring = os.path.abspath(options.evring or os.path.join(options.build, "..", "src"))
+    options.out = options.out or options.build
+    options.questions = list(QUESTIONS) if "all" in options.questions else options.questions
+    return options
+
+
+def main():
+    options = parse()
+    peers = [p for p in peers_known(options.stock, options.evring) if p.exists(options.build)]
+    peers = [p for p in peers if p.name == REFERENCE or re.search(options.peers, p.name)]
+    if not peers or peers[0].name != REFERENCE:
+        sys.exit("no stock libev.so.4 found: install the package libev4, or say --stock FOLDER")
+    if options.syscalls:
+        count_all(options, peers, [q for q in options.questions if q in ("pipes", "echo")], calls_per_event)
+        return
+    if options.instructions:
+        count_all(options, peers, [q for q in options.questions if q in ("pipes", "timers")], instructions_per_event)
+        return
+    sheet = machine_sheet(options)
+    stolen = stolen_ticks()
+    taken = {q: ask_all(options, peers, q) for q in options.questions}
+    sheet["stolen by the hypervisor, in ticks of 10 ms"] = stolen_ticks() - stolen
+    judged = {q: {cell: judge_cell(samples) for cell, samples in cells.items()} for q, cells in taken.items()}
+    print(report(sheet, judged))
+    save(options, sheet, taken, judged)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+/* work.c: sockets and load for the workloads of work.h.
+ * Owns the load generator: a plain epoll program in a child process, the same for every peer, closed loop (each
+ * connection has one message under way). Promises that everything stays on loopback and ends by count. */
+#define _GNU_SOURCE
+#include "work.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+enum {
+    FDS_SPARE = 64,    /* the loop's own descriptors, stdio */
+    BATCH = 512,       /* events the load generator takes at once: as many as the largest cell has connections */
+    WARM_UP_PART = 10, /* a tenth of the work is done before the span begins */
+};
+
+void pipes_open (struct pipes *p, int count)
+{
+    bench_need_fds (2 * count + FDS_SPARE);
+    p->count = count;
+    p->reads_left = p->writes_left = 0;
+    p->pairs = calloc ((size_t) count, sizeof *p->pairs);
+    if (!p->pairs)
+        bench_die ("calloc");
+    for (int i = 0; i < count; i++)
+        if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, p->pairs[i]))
+            bench_die ("socketpair");
+}
+
+void pipes_close (struct pipes *p)
+{
+    for (int i = 0; i < p->count; i++) {
+        close (p->pairs[i][0]);
+        close (p->pairs[i][1]);
+    }
+    free (p->pairs);
+}
+
+void pipes_seed (struct pipes *p, int active, long events)
+{
+    int stride = p->count / active;
+
+    p->reads_left = events;
+    p->writes_left = events - active;
+    for (int i = 0; i < active; i++)
+        if (write (p->pairs[i * stride][1], "e", 1) != 1)
+            bench_die ("pipes: first write");
+}
+
+/* ---- the load generator ------------------------------------------------------------------- */
+
+struct load {
+    int poll;
+    int size;
+    long to_send; /* messages not yet sent */
+    long to_come; /* answers not yet seen */
+};
+
+static void load_send (struct load *l, int fd)
+{
+    static const char message[ECHO_SIZE_MAX] = "echo";
+
+    if (l->to_send == 0)
+        return;
+    l->to_send--;
+    if (write (fd, message, (size_t) l->size) != l->size)
+        bench_die ("load: write");
+}
+
+static int load_connect (struct load *l, const struct sockaddr_in *where)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    int fd = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int one = 1;
+
+    if (fd < 0 || connect (fd, (const struct sockaddr *) where, sizeof *where))
+        bench_die ("load: connect");
+    setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    event.data.fd = fd;
+    if (epoll_ctl (l->poll, EPOLL_CTL_ADD, fd, &event))
+        bench_die ("load: epoll_ctl");
+    return fd;
+}
+
+static void load_answer (struct load *l, int fd)
+{
+    char message[ECHO_SIZE_MAX];
+
+    /* 64 bytes on loopback arrive in one piece; a split message would spoil the count, so it is an error. */
+    if (read (fd, message, sizeof message) != l->size)
+        bench_die ("load: not the answer that was expected");
+    l->to_come--;
+    load_send (l, fd);
+}
+
+static void load_run (const struct bench_options *o, long messages, const struct sockaddr_in *where)
+{
+    struct load l = {epoll_create1 (EPOLL_CLOEXEC), o->size, messages, messages};
+    struct epoll_event events[BATCH];
+    int *fds = calloc ((size_t) o->connections, sizeof *fds);
+
+    for (int i = 0; i < o->connections; i++)
+        fds[i] = load_connect (&l, where);
+    for (int i = 0; i < o->connections; i++)
+        load_send (&l, fds[i]);
+    while (l.to_come > 0) {
+        int count = epoll_wait (l.poll, events, BATCH, -1);
+
+        for (int i = 0; i < count; i++)
+            load_answer (&l, events[i].data.fd);
+    }
+    exit (0); /* closes every connection, which ends the server */
+}
+
+/* ---- the server's side --------------------------------------------------------------------- */
+
+static struct sockaddr_in echo_listen (struct echo *e)
+{
+    struct sockaddr_in where = {.sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK)};
+    socklen_t size = sizeof where;
+
+    e->listener = socket (AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (e->listener < 0 || bind (e->listener, (struct sockaddr *) &where, sizeof where))
+        bench_die ("echo: bind");
+    if (listen (e->listener, SOMAXCONN) || getsockname (e->listener, (struct sockaddr *) &where, &size))
+        bench_die ("echo: listen");
+    return where;
+}
+
+void echo_open (struct echo *e, const struct bench_options *o)
+{
+    struct sockaddr_in where;
+    pid_t child;
+
+    if (o->size > ECHO_SIZE_MAX)
+        bench_skip ("messages are too large");
+    bench_need_fds (o->connections + FDS_SPARE);
+    memset (e, 0, sizeof *e);
+    e->connections = o->connections;
+    e->first = o->events / WARM_UP_PART;
+    e->last = e->first + o->events;
+    where = echo_listen (e);
+    child = fork ();
+    if (child < 0)
+        bench_die ("fork");
+    if (child == 0) {
+        prctl (PR_SET_PDEATHSIG, SIGKILL);
+        close (e->listener);
+        bench_pin (o->client_cpu);
+        load_run (o, e->last, &where);
+    }
+}
+
+void echo_close (struct echo *e)
+{
+    int status;
+
+    close (e->listener);
+    if (wait (&status) < 0 || status != 0) {
+        errno = EPROTO;
+        bench_die ("echo: the load generator failed");
+    }
+    if (e->served != e->last)
+        bench_die ("echo: not every message was served");
+}
+
+int echo_accept (struct echo *e)
+{
+    int one = 1;
+    int fd = accept4 (e->listener, 0, 0, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    if (fd >= 0)
+        setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    return fd;
+}
