@@ -182,7 +182,7 @@ def one_round(options, peers, question, cell, number, samples):
     asked = [peer for peer in peers if peer.answers(question, cell)]
     random.Random(number).shuffle(asked)
     for peer in asked:
-        mine = samples.setdefault(peer.name, [])
+        mine = samples[peer.name]
         if mine is None:
             continue
         try:
@@ -196,7 +196,7 @@ def ask_all(options, peers, question):
     cells = QUESTIONS[question](0.25 if options.quick else 1.0, options.cpu, options.client_cpu)
     cells = [cell for cell in cells if re.search(options.cells, cell.name)]
     rounds = min(options.rounds, 5) if question == "memory" else options.rounds  # bytes hardly vary
-    taken = {cell.name: {} for cell in cells}
+    taken = {cell.name: {p.name: [] for p in peers if p.answers(question, cell)} for cell in cells}
     for number in range(rounds):
         print(f"\r{question}: round {number + 1} of {rounds} ", end="", file=sys.stderr, flush=True)
         for cell in cells:
