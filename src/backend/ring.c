@@ -1,0 +1,201 @@
+/* ring.c: one io_uring, and the rules of talking to it.
+ * Owns the mappings. Promises that submissions are zeroed, that indices are read with acquire and published with
+ * release, and that a half-made ring is undone. */
+#include "ring.h"
+
+#include "../base/sys.h"
+
+#include <errno.h>
+#include <string.h>
+
+#if EV_USE_IOURING
+
+/* What we cannot do without (doc/IOURING.md, "Floor"). */
+#define RING_FLOOR                                                                                        \
+    (EVI_FEAT_SINGLE_MMAP | EVI_FEAT_NODROP | EVI_FEAT_POLL_32BITS | EVI_FEAT_EXT_ARG | EVI_FEAT_RSRC_TAGS)
+
+enum { RING_ENTRIES_MIN = 8 };
+
+/* Best first. DEFER_TASKRUN: work runs only when we ask, so there are no interrupted system calls and no
+ * half-finished state between two calls. COOP_TASKRUN: at least no interrupts into user code. */
+static const unsigned ring_ladder[] = {
+    EVI_SETUP_SUBMIT_ALL | EVI_SETUP_R_DISABLED | EVI_SETUP_SINGLE_ISSUER | EVI_SETUP_DEFER_TASKRUN
+        | EVI_SETUP_TASKRUN_FLAG | EVI_SETUP_NO_SQARRAY,
+    EVI_SETUP_SUBMIT_ALL | EVI_SETUP_R_DISABLED | EVI_SETUP_SINGLE_ISSUER | EVI_SETUP_DEFER_TASKRUN
+        | EVI_SETUP_TASKRUN_FLAG,
+    EVI_SETUP_SUBMIT_ALL | EVI_SETUP_COOP_TASKRUN | EVI_SETUP_TASKRUN_FLAG,
+    EVI_SETUP_SUBMIT_ALL,
+    0,
+};
+
+static int ring_setup (struct evi_ring_params *params, unsigned entries, unsigned completions, unsigned flags)
+{
+    memset (params, 0, sizeof *params);
+    params->flags = flags | EVI_SETUP_CQSIZE | EVI_SETUP_CLAMP;
+    params->cq_entries = completions;
+    return evi_sys_uring_setup (entries, params);
+}
+
+/* Down the ladder: EINVAL means that this kernel does not know one of the flags. */
+static int ring_setup_flags (struct evi_ring_params *params, unsigned entries, unsigned completions, unsigned exclude)
+{
+    int fd = -EINVAL;
+
+    for (unsigned i = 0; fd == -EINVAL && i < EVI_COUNT (ring_ladder); i++)
+        if (!(ring_ladder[i] & exclude))
+            fd = ring_setup (params, entries, completions, ring_ladder[i]);
+    return fd;
+}
+
+/* Memory for rings counts against RLIMIT_MEMLOCK again since 6.14: a smaller ring is better than none. */
+static int ring_setup_sizes (struct evi_ring_params *params, unsigned entries, unsigned completions, unsigned exclude)
+{
+    for (;;) {
+        int fd = ring_setup_flags (params, entries, completions, exclude);
+
+        if (fd != -ENOMEM || entries <= RING_ENTRIES_MIN)
+            return fd;
+        entries /= 2;
+        completions = completions / 2 < entries * 2 ? entries * 2 : completions / 2;
+    }
+}
+
+static void *ring_at (const struct evi_ring *ring, uint32_t offset)
+{
+    return (char *) ring->rings + offset;
+}
+
+static int ring_map (struct evi_ring *ring, const struct evi_ring_params *params)
+{
+    size_t sq = params->sq_off.array + params->sq_entries * sizeof (uint32_t);
+    size_t cq = params->cq_off.cqes + params->cq_entries * sizeof (struct evi_cqe);
+
+    ring->rings_size = sq > cq ? sq : cq;
+    ring->sqes_size = params->sq_entries * sizeof (struct evi_sqe);
+    ring->rings = evi_sys_uring_map (ring->fd, ring->rings_size, EVI_OFF_RINGS);
+    ring->sqes = evi_sys_uring_map (ring->fd, ring->sqes_size, EVI_OFF_SQES);
+    if (!ring->rings || !ring->sqes)
+        return -ENOMEM;
+    ring->sq_head = ring_at (ring, params->sq_off.head);
+    ring->sq_tail = ring_at (ring, params->sq_off.tail);
+    ring->sq_flags = ring_at (ring, params->sq_off.flags);
+    ring->cq_head = ring_at (ring, params->cq_off.head);
+    ring->cq_tail = ring_at (ring, params->cq_off.tail);
+    ring->cq_overflow = ring_at (ring, params->cq_off.overflow);
+    ring->cqes = ring_at (ring, params->cq_off.cqes);
+    ring->sq_entries = params->sq_entries;
+    ring->cq_entries = params->cq_entries;
+    if (!(params->flags & EVI_SETUP_NO_SQARRAY)) { /* the detour through an index array: straight, once for all */
+        ring->sq_array = ring_at (ring, params->sq_off.array);
+        for (uint32_t i = 0; i < ring->sq_entries; i++)
+            ring->sq_array[i] = i;
+    }
+    return 0;
+}
+
+EVI int evi_ring_open (struct evi_ring *ring, unsigned entries, unsigned completions, unsigned exclude)
+{
+    struct evi_ring_params params;
+    int fd = ring_setup_sizes (&params, entries, completions, exclude), err;
+
+    memset (ring, 0, sizeof *ring);
+    ring->fd = -1;
+    if (fd < 0)
+        return fd;
+    if (!params.sq_entries || !params.features)
+        return -ENOSYS; /* a filter that answers "fine" without asking the kernel: fd is not ours to close */
+    ring->fd = fd;
+    ring->setup = params.flags;
+    ring->features = params.features;
+    ring->process = evi_sys_process ();
+    ring->enabled = !(params.flags & EVI_SETUP_R_DISABLED);
+    err = (params.features & RING_FLOOR) == RING_FLOOR ? ring_map (ring, &params) : -ENOSYS;
+    if (err < 0)
+        evi_ring_close (ring);
+    return err;
+}
+
+EVI int evi_ring_mine (const struct evi_ring *ring)
+{
+    return ring->process == evi_sys_process ();
+}
+
+EVI void evi_ring_close (struct evi_ring *ring)
+{
+    if (ring->fd < 0)
+        return;
+    if (evi_ring_mine (ring)) { /* in a child something else may live at these addresses by now */
+        if (ring->rings)
+            evi_sys_unmap (ring->rings, ring->rings_size);
+        if (ring->sqes)
+            evi_sys_unmap (ring->sqes, ring->sqes_size);
+    }
+    evi_sys_close (ring->fd);
+    ring->rings = NULL;
+    ring->sqes = NULL;
+    ring->fd = -1;
+}
+
+EVI int evi_ring_enable (struct evi_ring *ring)
+{
+    int err = ring->enabled ? 0 : evi_sys_uring_register (ring->fd, EVI_REGISTER_ENABLE_RINGS, NULL, 0);
+
+    if (err >= 0)
+        ring->enabled = 1;
+    return err;
+}
+
+/* ---- submissions: we own the tail, the kernel the head ---- */
+
+EVI unsigned evi_ring_queued (const struct evi_ring *ring)
+{
+    return ring->sq_next - __atomic_load_n (ring->sq_head, __ATOMIC_ACQUIRE);
+}
+
+EVI struct evi_sqe *evi_ring_sqe (struct evi_ring *ring)
+{
+    struct evi_sqe *sqe;
+
+    if (EVI_UNLIKELY (evi_ring_queued (ring) == ring->sq_entries))
+        return NULL;
+    sqe = &ring->sqes[ring->sq_next++ & (ring->sq_entries - 1)];
+    memset (sqe, 0, sizeof *sqe); /* the kernel rejects what an earlier use left in fields of another meaning */
+    return sqe;
+}
+
+EVI int evi_ring_enter (struct evi_ring *ring, unsigned wait, const struct evi_ring_timespec *limit, int absolute)
+{
+    struct evi_ring_getevents arg = { .ts = (uintptr_t) limit };
+    unsigned flags = EVI_ENTER_GETEVENTS | EVI_ENTER_EXT_ARG;
+
+    if (absolute)
+        flags |= EVI_ENTER_ABS_TIMER;
+    if (ring->features & EVI_FEAT_NO_IOWAIT)
+        flags |= EVI_ENTER_NO_IOWAIT; /* a sleeping loop is not a disk that is busy */
+    __atomic_store_n (ring->sq_tail, ring->sq_next, __ATOMIC_RELEASE);
+    return evi_sys_uring_enter (ring->fd, evi_ring_queued (ring), wait, flags, &arg, sizeof arg);
+}
+
+EVI unsigned evi_ring_flags (const struct evi_ring *ring)
+{
+    return __atomic_load_n (ring->sq_flags, __ATOMIC_RELAXED);
+}
+
+/* ---- completions: the kernel owns the tail, we the head ---- */
+
+EVI unsigned evi_ring_ready (const struct evi_ring *ring)
+{
+    return __atomic_load_n (ring->cq_tail, __ATOMIC_ACQUIRE) - *ring->cq_head;
+}
+
+EVI const struct evi_cqe *evi_ring_peek (const struct evi_ring *ring, unsigned nth)
+{
+    return &ring->cqes[(*ring->cq_head + nth) & (ring->cq_entries - 1)];
+}
+
+EVI void evi_ring_advance (struct evi_ring *ring, unsigned count)
+{
+    __atomic_store_n (ring->cq_head, *ring->cq_head + count, __ATOMIC_RELEASE);
+}
+
+#endif

@@ -50,7 +50,9 @@ enum {
 
 /* All compiled-in backends, best first; NULL at the end (backend/table.c). */
 EVI_DATA const struct evi_backend *const evi_backends[];
+#if EV_USE_IOURING
 /* Whether io_uring is taken when nobody asks for it; if not, why: 0 or -errno in *reason. */
 EVI int evi_uring_recommended (int *reason);
+#endif
 
 #endif

@@ -73,6 +73,7 @@ static ev_tstamp run_collect (struct ev_loop *loop, ev_tstamp left, ev_tstamp po
     if (pause <= 0)
         return left;
     ev_sleep (pause);
+    run_update_time (loop); /* limits may be points in time, counted from here */
     return left - pause;
 }
 

@@ -1,0 +1,50 @@
+/* ring.h: one ring: set up, take a submission, enter, walk the completions. Knows no loop and no watcher. */
+#ifndef EVI_RING_H
+#define EVI_RING_H
+
+#include "../base/base.h"
+#include "ring_abi.h"
+
+struct evi_ring {
+    int fd; /* -1: closed */
+    unsigned setup;    /* set-up flags the kernel took */
+    unsigned features; /* what it offers */
+    unsigned process;  /* evi_sys_process of its maker: in a fork child the mappings are gone */
+    int enabled;       /* by the thread that runs it */
+
+    /* in memory shared with the kernel */
+    uint32_t *sq_head, *sq_tail, *sq_flags, *sq_array;
+    uint32_t *cq_head, *cq_tail, *cq_overflow;
+    struct evi_sqe *sqes;
+    struct evi_cqe *cqes;
+
+    uint32_t sq_entries, cq_entries;
+    uint32_t sq_next; /* our tail: submissions taken, some of them not yet shown to the kernel */
+    void *rings;
+    size_t rings_size, sqes_size;
+};
+
+/* 0, or -errno and nothing left behind. entries and completions are halved while memory is refused; flags are
+ * dropped, newest first, while they are not understood. exclude: set-up flags not to try. */
+EVI int evi_ring_open (struct evi_ring *ring, unsigned entries, unsigned completions, unsigned exclude);
+/* Idempotent. In a fork child it closes the descriptor and touches nothing that the parent uses. */
+EVI void evi_ring_close (struct evi_ring *ring);
+/* The calling thread becomes the one that may submit. 0 or -errno. */
+EVI int evi_ring_enable (struct evi_ring *ring);
+EVI int evi_ring_mine (const struct evi_ring *ring); /* 0 in a fork child */
+
+/* The next submission, zeroed; NULL when the queue is full: enter first. */
+EVI struct evi_sqe *evi_ring_sqe (struct evi_ring *ring);
+/* How many submissions the kernel has not taken yet; derived from the ring, never counted besides. */
+EVI unsigned evi_ring_queued (const struct evi_ring *ring);
+
+/* Submits all that is queued and asks for completions. wait: how many to wait for; limit NULL: forever; a zero
+ * limit: no sleep. Answers as the system call does; a positive answer hides timeouts and signals. */
+EVI int evi_ring_enter (struct evi_ring *ring, unsigned wait, const struct evi_ring_timespec *limit, int absolute);
+
+EVI unsigned evi_ring_ready (const struct evi_ring *ring);                  /* completions to be read */
+EVI const struct evi_cqe *evi_ring_peek (const struct evi_ring *ring, unsigned nth);
+EVI void evi_ring_advance (struct evi_ring *ring, unsigned count);          /* read: the kernel may reuse them */
+EVI unsigned evi_ring_flags (const struct evi_ring *ring);                  /* EVI_SQ_* */
+
+#endif
