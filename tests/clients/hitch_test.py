@@ -9,9 +9,9 @@ import subprocess
 import threading
 
 import place
-from place import HOST, FULL, per_backend
+from place import HOST, per_backend
 
-CLIENTS = 64 if FULL else 24
+CLIENTS = 64
 TOGETHER = 12
 
 

@@ -5,7 +5,7 @@ import http.client
 import re
 
 import place
-from place import HOST, FULL, per_backend
+from place import HOST, per_backend
 
 SIZES = (0, 1, 1000, 16384, 100000, 3000000)
 
@@ -46,7 +46,7 @@ class NghttpTest(place.ClientTest):
     def test_nghttpd_answers_every_request_of_h2load(self, here):
         files, server, port = self.start_server(here, "-n", "2")
         self.compare_bodies(here, port, files)
-        self.load(here, port, "1000.bin", 100000 if FULL else 25000, "-c", "8", "-m", "32", "-t", "2")
+        self.load(here, port, "1000.bin", 100000, "-c", "8", "-m", "32", "-t", "2")
         self.load(here, port, "100000.bin", 1000, "-c", "20", "-m", "4")
         self.compare_bodies(here, port, files)
         here.prove(server)
@@ -72,7 +72,7 @@ class NghttpTest(place.ClientTest):
             answer = connection.getresponse()
             self.assertEqual((answer.status, place.checksum(answer.read())), (200, place.checksum(content)), name)
             connection.close()
-        self.load(here, port, "1000.bin", 20000 if FULL else 5000, "-c", "10", "-m", "10")
+        self.load(here, port, "1000.bin", 20000, "-c", "10", "-m", "10")
         here.prove(server)
         here.prove(proxy)
 

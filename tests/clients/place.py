@@ -2,7 +2,7 @@
 are started by `evring run` and ended whatever happens, and the proof of what they really ran on.
 
 Environment: EVRING the command, EVRING_LIBDIR the folder with our libev.so.4, TIME_FACTOR for slow machines,
-CLIENTS=full for the long runs, BACKEND=name for one backend only, KEEP=1 to keep the folder."""
+BACKEND=name for one backend only, KEEP=1 to keep the folder."""
 import hashlib
 import json
 import os
@@ -21,7 +21,6 @@ import report  # noqa: E402,F401  (for the tests)
 
 EVRING = os.environ["EVRING"]
 FACTOR = int(os.environ.get("TIME_FACTOR", "1"))
-FULL = os.environ.get("CLIENTS") == "full"
 HOST = "127.0.0.1"
 BACKENDS = ("io_uring", "epoll", "poll", "select")
 RING, EPOLL = "anon_inode:[io_uring]", "anon_inode:[eventpoll]"

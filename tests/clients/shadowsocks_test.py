@@ -8,9 +8,9 @@ import struct
 import threading
 
 import place
-from place import HOST, FULL, per_backend
+from place import HOST, per_backend
 
-SIZE = 16 << 20 if FULL else 4 << 20
+SIZE = 16 << 20
 TOGETHER = 6
 
 
