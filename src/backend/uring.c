@@ -99,8 +99,11 @@ static int uring_enter (struct ev_loop *loop, struct uring *self, unsigned wait,
                         int absolute)
 {
     unsigned queued = evi_ring_queued (&self->ring);
-    int answer = evi_ring_enter (&self->ring, wait, limit, absolute);
+    int answer = EVI_LIKELY (self->ring.enabled) ? 0 : evi_ring_enable (&self->ring);
 
+    if (EVI_UNLIKELY (answer < 0))
+        return uring_judge (loop, answer);
+    answer = evi_ring_enter (&self->ring, wait, limit, absolute);
     loop->stats.enters++;
     loop->stats.submissions += queued - evi_ring_queued (&self->ring);
     if (EVI_UNLIKELY (answer == -EINVAL && absolute)) { /* an old kernel with new features ported back */
@@ -463,12 +466,6 @@ static int uring_prepare (struct ev_loop *loop, struct uring *self)
 {
     if (EVI_UNLIKELY (self->verdict || !evi_ring_mine (&self->ring)))
         return self->verdict ? self->verdict : EVI_REBUILD;
-    if (EVI_UNLIKELY (!self->ring.enabled)) {
-        int err = evi_ring_enable (&self->ring);
-
-        if (err < 0)
-            return uring_judge (loop, err);
-    }
     uring_take_back_late (loop, self);
     uring_park_arm (loop, self);
     return self->verdict;

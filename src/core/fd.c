@@ -25,9 +25,23 @@ EVI int evi_fd_want (const struct evi_row *row)
     return want & EVI_IO_BITS;
 }
 
+/* Watchers stop, and are told in their callback, where they are inactive already (IO-14). */
+static void fd_break_chain (struct ev_loop *loop, ev_watcher_list **head)
+{
+    ev_watcher_list *w;
+
+    while ((w = *head)) {
+        ev_io_stop (EV_A_ (ev_io *) w);
+        evi_feed (loop, w, EV_ERROR | EVI_IO_BITS);
+    }
+    loop->fds.told_broken = 1;
+}
+
 /* Breaking a row puts it on the list again: the loop ends because then it wants nothing. */
 EVI void evi_fd_reify (struct ev_loop *loop)
 {
+    if (EVI_UNLIKELY (loop->fds.nowhere))
+        fd_break_chain (loop, &loop->fds.nowhere);
     for (unsigned i = 0; i < loop->fds.change_count; i++) {
         int fd = loop->fds.changes[i], fresh, want;
         struct evi_row *row = &loop->fds.rows[fd];
@@ -74,15 +88,9 @@ EVI void evi_fd_again (struct ev_loop *loop, int fd)
     evi_fd_change (loop, fd, EVI_WHY_AGAIN);
 }
 
-/* Its watchers stop, and are told in their callback, where they are inactive already (IO-14). */
 EVI void evi_fd_broken (struct ev_loop *loop, int fd)
 {
-    ev_watcher_list *w;
-
-    while ((w = loop->fds.rows[fd].head)) {
-        ev_io_stop (EV_A_ (ev_io *) w);
-        evi_feed (loop, w, EV_ERROR | EVI_IO_BITS);
-    }
+    fd_break_chain (loop, &loop->fds.rows[fd].head);
 }
 
 EVI void evi_fd_retell_all (struct ev_loop *loop)

@@ -26,15 +26,27 @@ void ev_io_start (EV_P_ ev_io *w) EV_NOEXCEPT
         evi_reject (loop, w, EVI_IO_BITS, "ev_io_start", "events must be EV_READ, EV_WRITE or both");
         return;
     }
-    if (EVI_UNLIKELY (fd < 0 || io_fit (loop, fd) < 0)) {
-        evi_feed (loop, w, EV_ERROR | EVI_IO_BITS);
+    evi_watcher_start (loop, w, 1);
+    if (EVI_UNLIKELY (fd < 0 || io_fit (loop, fd) < 0)) { /* told at the next reify, as by a backend */
+        evi_chain_add (&loop->fds.nowhere, w);
         return;
     }
-    evi_watcher_start (loop, w, 1);
     evi_chain_add (&loop->fds.rows[fd].head, w);
     evi_fd_change (loop, fd, w->events & EV__IOFDSET ? EVI_WHY_FRESH : EVI_WHY_EVENTS);
     w->events &= ~EV__IOFDSET;
     EVI_VERIFY_CHANGE (loop);
+}
+
+/* The row the watcher was in; NULL if its descriptor never had one. */
+static struct evi_row *io_take_out (struct ev_loop *loop, ev_io *w)
+{
+    struct evi_row *row = (unsigned) w->fd < loop->fds.count ? &loop->fds.rows[w->fd] : NULL;
+
+    if (EVI_LIKELY (row && evi_chain_remove (&row->head, w)))
+        return row;
+    if (!evi_chain_remove (&loop->fds.nowhere, w))
+        evi_misuse ("ev_io_stop", "the fd was changed while the watcher was active; stop it before ev_io_set");
+    return NULL;
 }
 
 void ev_io_stop (EV_P_ ev_io *w) EV_NOEXCEPT
@@ -45,10 +57,10 @@ void ev_io_stop (EV_P_ ev_io *w) EV_NOEXCEPT
     evi_pending_clear (loop, (ev_watcher *) w);
     if (!evi_is_active (w))
         return;
-    row = (unsigned) w->fd < loop->fds.count ? &loop->fds.rows[w->fd] : NULL;
-    if (!row || !evi_chain_remove (&row->head, w))
-        evi_misuse ("ev_io_stop", "the fd was changed while the watcher was active; stop it before ev_io_set");
+    row = io_take_out (loop, w);
     evi_watcher_stop (loop, w);
+    if (!row)
+        return;
     if (row->told && !row->head && loop->backend->release)
         loop->backend->release (loop, w->fd);
     if (row->told)

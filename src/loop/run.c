@@ -81,7 +81,7 @@ static ev_tstamp run_limit (struct ev_loop *loop, int flags, int knocked, ev_tst
 {
     ev_tstamp left;
 
-    if (flags & EVRUN_NOWAIT || loop->idle_count || !loop->refs || knocked)
+    if (flags & EVRUN_NOWAIT || loop->idle_count || !loop->refs || knocked || loop->fds.told_broken)
         return 0;
     left = run_time_left (loop);
     return EVI_UNLIKELY (loop->io_interval > 0) ? run_collect (loop, left, polled_at) : left;
@@ -151,6 +151,7 @@ static void run_poll (struct ev_loop *loop, int flags)
     run_update_time (loop);
     knocked = evi_wake_sleep (loop);
     limit = run_limit (loop, flags, knocked, polled_at);
+    loop->fds.told_broken = 0;
     loop->iteration++;
     loop->stats.iterations++;
     run_wait (loop, limit);

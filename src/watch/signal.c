@@ -234,13 +234,14 @@ void ev_signal_stop (EV_P_ ev_signal *w) EV_NOEXCEPT
     EVI_VERIFY_CHANGE (loop);
 }
 
-/* A signal that arrives later must not find a loop that is gone. The original leaves it there (LP-8). */
+/* A signal that arrives later must not find a loop that is gone (the original leaves it there, LP-8). Its
+ * handler stays: a signal the program has caught so far shall not kill it now. */
 EVI void evi_signal_close (struct ev_loop *loop)
 {
     for (int signum = 1; signum < (int) EV_NSIG; signum++)
         if (signal_table[signum - 1].loop == loop) {
             signal_table[signum - 1].head = NULL;
-            signal_give_back (loop, signum);
+            __atomic_store_n (&signal_table[signum - 1].loop, NULL, __ATOMIC_RELEASE);
         }
     signal_fd_close (loop);
 }
