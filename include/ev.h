@@ -303,15 +303,22 @@ enum {
     EV_WATCHER (type)                                      \
     ev_tstamp at; /* private */
 
-typedef struct ev_watcher { /* what all kinds begin with */
+/* Every watcher is also looked at as one of these three: compilers are told so. */
+#ifdef __GNUC__
+#define EV_MAY_ALIAS __attribute__ ((__may_alias__))
+#else
+#define EV_MAY_ALIAS
+#endif
+
+typedef struct EV_MAY_ALIAS ev_watcher { /* what all kinds begin with */
     EV_WATCHER (ev_watcher)
 } ev_watcher;
 
-typedef struct ev_watcher_list { /* what kinds kept in lists begin with */
+typedef struct EV_MAY_ALIAS ev_watcher_list { /* what kinds kept in lists begin with */
     EV_WATCHER_LIST (ev_watcher_list)
 } ev_watcher_list;
 
-typedef struct ev_watcher_time { /* what kinds kept in heaps begin with */
+typedef struct EV_MAY_ALIAS ev_watcher_time { /* what kinds kept in heaps begin with */
     EV_WATCHER_TIME (ev_watcher_time)
 } ev_watcher_time;
 
