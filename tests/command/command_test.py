@@ -172,6 +172,7 @@ class RunTest(CommandTest):
         self.assert_ours(result)
         self.assertIn("epoll", result.stderr)
         self.assertIn("iterations", result.stderr)
+        self.assertEqual(result.stderr.count("backend"), 1, "only the program's loop speaks")
 
     def test_statistics_are_appended_to_a_file_even_if_the_program_changes_its_folder(self):
         for _ in range(2):
