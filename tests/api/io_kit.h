@@ -134,7 +134,7 @@ static KIT_UNUSED void kit_fill (int fd)
 {
     static const char page[65536];
 
-    for (int still = 0; still < 3; still++) {
+    for (int still = 0; still < 6; still++) {
         if (kit_polls (fd, POLLOUT))
             still = 0;
         while (write (fd, page, sizeof page) > 0)

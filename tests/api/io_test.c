@@ -748,10 +748,13 @@ static void check_rdhup (int tcp)
     struct ev_loop *loop = test_loop (0);
     struct kit_io io;
     char drop[65536];
-    int fd[2];
+    int fd[2], small = 16384;
 
     kit_not_stock (EVBACKEND_IOURING, "the reference's io_uring spins on RDHUP (contract U-5)");
     (tcp ? test_tcp_pair : test_socketpair) (fd);
+    ck_assert_int_eq (setsockopt (fd[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small),
+                      0); /* no self-tuning */
+    ck_assert_int_eq (setsockopt (fd[1], SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0);
     kit_start (loop, &io, fd[0], EV_WRITE);
     kit_nowait (loop, 1);
     kit_fill (fd[0]);
