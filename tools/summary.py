@@ -31,8 +31,8 @@ def main():
     with open(os.path.join(build, "meson-logs", "testlog.json"), encoding="utf-8") as log:
         entries = [json.loads(line) for line in log]
     for entry in entries:
-        name = entry["name"].split(" / ")[-1]
-        suite = ", ".join(part.split(":")[-1] for part in entry.get("suite", [])) or "other"
+        suites, _, name = entry["name"].rpartition(" / ")  # "evring:api / timer"
+        suite = suites.rpartition(":")[2] or "other"
         numbers = (1, *count(entry))
         totals[suite] = [a + b for a, b in zip(totals.get(suite, [0] * 4), numbers)]
         reasons.update(line[8:] for line in entry.get("stdout", "").split("\n") if line.startswith("skipped "))

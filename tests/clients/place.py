@@ -117,8 +117,10 @@ def read(path):
 
 
 def libev_of(pid):
-    """The libev.so files a process has mapped."""
+    """The libev.so files a process has mapped; None for one that is just ending."""
     maps = read("/proc/%d/maps" % pid).decode("utf-8", "replace").split("\n")
+    if len(maps) == 1:
+        return None
     paths = {line[line.index("/"):] for line in maps if "/libev.so" in line}
     return {os.path.realpath(path) for path in paths}
 
@@ -231,7 +233,7 @@ class Place:
                 maps.pop(pid, None)
         self.test.assertIn(process.pid, has, "%s has ended" % process.args)
         for pid in has:
-            if has[pid]:
+            if maps[pid] is not None:
                 self.test.assertEqual(maps[pid], {our_library()}, "process %d of %s" % (pid, process.args))
         kinds = set().union(*has.values())
         if self.backend != "epoll":  # an epoll loop may run operations on a ring
