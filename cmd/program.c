@@ -142,8 +142,8 @@ static void refuse_other_machine (const char *file, const ElfW (Ehdr) * header)
     if (fd < 0 || !read_at (fd, &own, sizeof own, 0))
         cmd_fail (EXIT_OWN, "cannot read my own file: %m");
     close (fd);
-    if (header->e_ident[EI_CLASS] != own.e_ident[EI_CLASS] ||
-        header->e_ident[EI_DATA] != own.e_ident[EI_DATA] || header->e_machine != own.e_machine)
+    if (header->e_ident[EI_CLASS] != own.e_ident[EI_CLASS] || header->e_ident[EI_DATA] != own.e_ident[EI_DATA]
+        || header->e_machine != own.e_machine)
         cmd_fail (EXIT_UNUSABLE, "%s is a %s-bit %s program, this evring is %s-bit %s", file,
                   header->e_ident[EI_CLASS] == ELFCLASS32 ? "32" : "64", machine_name (header->e_machine),
                   own.e_ident[EI_CLASS] == ELFCLASS32 ? "32" : "64", machine_name (own.e_machine));
@@ -156,13 +156,13 @@ static char *read_loader (const char *file, int fd, const ElfW (Ehdr) * header)
         ElfW (Phdr) part;
         char loader[PATH_MAX] = "";
 
-        if (header->e_phentsize != sizeof part ||
-            !read_at (fd, &part, sizeof part, header->e_phoff + i * sizeof part))
+        if (header->e_phentsize != sizeof part
+            || !read_at (fd, &part, sizeof part, header->e_phoff + i * sizeof part))
             cmd_fail (EXIT_UNUSABLE, "%s: damaged ELF program headers", file);
         if (part.p_type != PT_INTERP)
             continue;
-        if (part.p_filesz < 2 || part.p_filesz > sizeof loader ||
-            !read_at (fd, loader, part.p_filesz, part.p_offset) || loader[part.p_filesz - 1])
+        if (part.p_filesz < 2 || part.p_filesz > sizeof loader
+            || !read_at (fd, loader, part.p_filesz, part.p_offset) || loader[part.p_filesz - 1])
             cmd_fail (EXIT_UNUSABLE, "%s: damaged name of its dynamic loader", file);
         return cmd_text ("%s", loader);
     }
