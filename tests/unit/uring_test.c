@@ -1,0 +1,309 @@
+/* uring_test.c: backend/uring.c with a kernel that answers what it seldom answers: completions are rewritten
+ * between the wait and the reap, system calls are made to fail. */
+#include "unit.h"
+
+#include <unistd.h>
+
+static int calls, last_revents;
+
+static void count (struct ev_loop *loop, ev_io *w, int revents)
+{
+    (void) loop, (void) w;
+    calls++;
+    last_revents = revents;
+}
+
+static struct ev_loop *ring_loop (void)
+{
+    struct ev_loop *loop = ev_loop_new (EVBACKEND_IOURING | EVFLAG_NOENV);
+
+    if (!loop)
+        test_skip ("no io_uring here");
+    calls = last_revents = 0;
+    return loop;
+}
+
+static struct uring *uring_of (struct ev_loop *loop)
+{
+    return loop->backend_data;
+}
+
+static void watch (struct ev_loop *loop, ev_io *w, int fd, int events)
+{
+    ev_io_init (w, count, fd, events);
+    ev_io_start (loop, w);
+}
+
+/* One poll without sleep, in which the completion of the only ready descriptor says res instead. */
+static void poll_with_answer (struct ev_loop *loop, int32_t res)
+{
+    evi_fd_reify (loop);
+    ck_assert_int_eq (loop->backend->wait (loop, 0), 0);
+    ck_assert_uint_eq (evi_ring_ready (&uring_of (loop)->ring), 1);
+    uring_of (loop)->ring.cqes[*uring_of (loop)->ring.cq_head & (uring_of (loop)->ring.cq_entries - 1)].res = res;
+    loop->backend->reap (loop);
+    ev_invoke_pending (loop);
+}
+
+/* A pipe with a byte in it, watched. */
+static struct ev_loop *ready_pipe (ev_io *w, int fd[2])
+{
+    struct ev_loop *loop = ring_loop ();
+
+    test_pipe (fd);
+    ck_assert_int_eq (write (fd[1], "x", 1), 1);
+    watch (loop, w, fd[0], EV_READ);
+    return loop;
+}
+
+static void end (struct ev_loop *loop, ev_io *w, int fd[2])
+{
+    ev_verify (loop);
+    ev_io_stop (loop, w);
+    ev_loop_destroy (loop);
+    close (fd[0]);
+    close (fd[1]);
+}
+
+TEST (file_the_ring_refuses_is_served_through_epoll_and_stays_level_triggered) // remark j, TODO EINVAL, rule 5
+{
+    static const int refusals[] = { -EINVAL, -EOPNOTSUPP };
+
+    for (unsigned i = 0; i < EVI_COUNT (refusals); i++) {
+        int fd[2];
+        ev_io w;
+        struct ev_loop *loop = ready_pipe (&w, fd);
+
+        poll_with_answer (loop, refusals[i]);
+        ck_assert_int_eq (calls, 0);
+        ck_assert_uint_eq (loop->stats.parked, 1);
+        for (int run = 1; run <= 5; run++) {
+            ev_run (loop, EVRUN_NOWAIT);
+            ck_assert_int_eq (calls, run);
+        }
+        ck_assert_int_eq (last_revents, EV_READ);
+        end (loop, &w, fd);
+    }
+}
+
+TEST (parked_file_closes_when_it_is_stopped_and_its_number_may_be_another_file) // U-2, U-3
+{
+    int fd[2], other[2];
+    ev_io w;
+    struct ev_loop *loop = ready_pipe (&w, fd);
+
+    poll_with_answer (loop, -EINVAL);
+    ev_run (loop, EVRUN_NOWAIT);
+    ck_assert_int_eq (calls, 1);
+    ev_io_stop (loop, &w);
+    test_pipe (other);
+    ck_assert_int_eq (dup2 (other[0], fd[0]), fd[0]);
+    ev_io_set (&w, fd[0], EV_READ);
+    ev_io_start (loop, &w);
+    ev_run (loop, EVRUN_NOWAIT);
+    ck_assert_int_eq (calls, 1);
+    ck_assert_int_eq (write (other[1], "x", 1), 1);
+    ev_run (loop, EVRUN_NOWAIT);
+    ck_assert_int_eq (calls, 2);
+    close (other[0]);
+    close (other[1]);
+    end (loop, &w, fd);
+}
+
+TEST (request_the_kernel_cancelled_is_armed_again_silently) // U-10, rule 5
+{
+    static const int passing[] = { -ECANCELED, -ENOMEM, -EAGAIN, -EINTR };
+
+    for (unsigned i = 0; i < EVI_COUNT (passing); i++) {
+        int fd[2];
+        ev_io w;
+        struct ev_loop *loop = ready_pipe (&w, fd);
+
+        poll_with_answer (loop, passing[i]);
+        ck_assert_int_eq (calls, 0);
+        ck_assert (ev_is_active (&w));
+        ev_run (loop, EVRUN_NOWAIT);
+        ck_assert_int_eq (calls, 1);
+        end (loop, &w, fd);
+    }
+}
+
+TEST (descriptor_found_invalid_late_is_told_like_any_other) // IO-14, U-14
+{
+    static const int answers[] = { -EBADF, POLLNVAL };
+
+    for (unsigned i = 0; i < EVI_COUNT (answers); i++) {
+        int fd[2];
+        ev_io w;
+        struct ev_loop *loop = ready_pipe (&w, fd);
+
+        poll_with_answer (loop, answers[i]);
+        ck_assert_int_eq (calls, 1);
+        ck_assert_int_eq (last_revents, EV_ERROR | EV_READ | EV_WRITE);
+        ck_assert (!ev_is_active (&w));
+        end (loop, &w, fd);
+    }
+}
+
+TEST (answer_with_rdhup_alone_is_not_an_event_and_arms_a_quiet_request) // U-5
+{
+    int fd[2];
+    ev_io w;
+    struct ev_loop *loop = ready_pipe (&w, fd);
+
+    poll_with_answer (loop, 0x2000);
+    ck_assert_int_eq (calls, 0);
+    evi_fd_reify (loop);
+    ck_assert (loop->fds.rows[fd[0]].mark & URING_MULTI);
+    ev_run (loop, EVRUN_NOWAIT); /* a real event ends the quiet, and the row is one-shot again */
+    ck_assert_int_eq (calls, 1);
+    evi_fd_reify (loop);
+    ck_assert (!(loop->fds.rows[fd[0]].mark & URING_MULTI));
+    end (loop, &w, fd);
+}
+
+TEST (report_under_another_generation_is_dropped) // U-3, rule "readiness carries a name"
+{
+    int fd[2];
+    ev_io w;
+    struct ev_loop *loop = ready_pipe (&w, fd);
+
+    evi_fd_reify (loop);
+    loop->backend->wait (loop, 0);
+    loop->fds.rows[fd[0]].gen++;
+    loop->backend->reap (loop);
+    ck_assert_uint_eq (loop->stats.stale, 1);
+    ck_assert (!ev_is_pending (&w));
+    evi_fd_retell_all (loop);
+    end (loop, &w, fd);
+}
+
+TEST (generation_wraps_within_its_bits)
+{
+    int fd[2];
+    ev_io w;
+    struct ev_loop *loop = ready_pipe (&w, fd);
+
+    loop->fds.rows[fd[0]].gen = UINT32_MAX;
+    for (int i = 0; i < 3; i++) {
+        ev_run (loop, EVRUN_NOWAIT);
+        ck_assert_int_eq (calls, i + 1);
+        ev_io_stop (loop, &w);
+        ev_io_set (&w, fd[0], EV_READ);
+        ev_io_start (loop, &w);
+    }
+    end (loop, &w, fd);
+}
+
+/* ---- enter fails ---- */
+
+static int enter_error, enter_failures;
+
+static int fail_enter (const char *call)
+{
+    return strcmp (call, "io_uring_enter") || enter_failures-- <= 0 ? 0 : enter_error;
+}
+
+static void fail_enters (int error, int how_often)
+{
+    enter_error = error;
+    enter_failures = how_often;
+    evi_sys_fault = fail_enter;
+}
+
+static int run_until_called (struct ev_loop *loop)
+{
+    int runs = 0;
+
+    while (!calls && ++runs < 20)
+        ev_run (loop, EVRUN_NOWAIT);
+    return calls;
+}
+
+TEST (enter_that_fails_in_passing_loses_nothing) // rule 7, TODO EBUSY
+{
+    static const int passing[] = { -EBUSY, -EAGAIN, -ENOMEM, -EINTR, -ETIME };
+
+    for (unsigned i = 0; i < EVI_COUNT (passing); i++)
+        for (int failures = 1; failures <= 3; failures++) {
+            int fd[2];
+            ev_io w;
+            struct ev_loop *loop = ready_pipe (&w, fd);
+
+            fail_enters (passing[i], failures);
+            ck_assert_msg (run_until_called (loop), "errno %d, %d times", -passing[i], failures);
+            ck_assert_int_eq (ev_backend (loop), EVBACKEND_IOURING);
+            evi_sys_fault = NULL;
+            end (loop, &w, fd);
+        }
+}
+
+TEST (ring_that_lost_completions_or_its_thread_is_made_anew) // U-8, rule 9
+{
+    static const int strange[] = { -EBADR, -EEXIST };
+
+    for (unsigned i = 0; i < EVI_COUNT (strange); i++) {
+        int fd[2];
+        ev_io w;
+        struct ev_loop *loop = ready_pipe (&w, fd);
+
+        fail_enters (strange[i], 1);
+        ev_run (loop, EVRUN_NOWAIT); /* within this very run (U-7) */
+        ck_assert_int_eq (calls, 1);
+        ck_assert_uint_eq (loop->stats.rebuilds, 1);
+        ck_assert_int_eq (ev_backend (loop), EVBACKEND_IOURING);
+        evi_sys_fault = NULL;
+        end (loop, &w, fd);
+    }
+}
+
+TEST (ring_that_died_hands_everything_to_epoll) // rule 11
+{
+    static const int fatal[] = { -EPERM, -ENOSYS, -EBADFD, -ENXIO, -EFAULT };
+
+    for (unsigned i = 0; i < EVI_COUNT (fatal); i++) {
+        int fd[2];
+        ev_io w;
+        struct ev_loop *loop = ready_pipe (&w, fd);
+
+        ev_run (loop, EVRUN_NOWAIT);
+        calls = 0;
+        fail_enters (fatal[i], 1000);
+        ev_run (loop, EVRUN_NOWAIT);
+        ck_assert_int_eq (calls, 1);
+        ck_assert_int_eq (ev_backend (loop), EVBACKEND_EPOLL);
+        ck_assert_int_eq (loop->stats.fallback_error, -fatal[i]);
+        evi_sys_fault = NULL;
+        end (loop, &w, fd);
+    }
+}
+
+/* ---- more than fits ---- */
+
+enum { CROWD = 500 };
+
+TEST (every_ready_descriptor_is_served_in_every_run_through_a_tiny_ring) // U-6, U-17, remark h and i, rules 7 and 8
+{
+    static ev_io crowd[CROWD];
+    struct ev_loop *loop;
+    int fd[2];
+
+    setenv ("EVRING_RING", "sq=8,cq=16", 1);
+    loop = ring_loop ();
+    ck_assert_uint_eq (uring_of (loop)->ring.cq_entries, 16);
+    test_pipe (fd);
+    for (int i = 0; i < CROWD; i++)
+        watch (loop, &crowd[i], dup (fd[1]), EV_WRITE);
+    for (int run = 1; run <= 5; run++) {
+        ev_run (loop, EVRUN_NOWAIT);
+        ck_assert_int_eq (calls, run * CROWD);
+    }
+    ck_assert_uint_eq (*uring_of (loop)->ring.cq_overflow, 0); /* the kernel kept what did not fit */
+    for (int i = 0; i < CROWD; i++) {
+        ev_io_stop (loop, &crowd[i]);
+        close (crowd[i].fd);
+    }
+    ev_loop_destroy (loop);
+    close (fd[0]);
+    close (fd[1]);
+}
