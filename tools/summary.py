@@ -45,7 +45,7 @@ def main():
     for reason, times in sorted(reasons.items()):
         print("skipped: " + reason + (" (%d times)" % times if times > 1 else ""))
     for name in failures:
-        print("failed: %s\n  repeat with: ./dev test %s   or: meson test -C %s -v %s" % (name, name, build, name))
+        print("failed: %s   repeat with: meson test -C %s -v %s" % (name, build, name))
     programs, run, failed, skipped = [sum(column) for column in zip(*totals.values())] if totals else [0] * 4
     print("\n%d programs, %d minutes of work" % (programs, round(seconds / 60)))
     print("%d passed, %d failed, %d skipped" % (run - failed, failed, skipped))
