@@ -47,7 +47,9 @@
 #define EV_API_DECL extern
 #endif
 
-EV_CPP (extern "C" {)
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* ---- compile-time options ------------------------------------------------------------------
  * Predefine any of them, the same way for ev.c and for every file that includes this header.
@@ -210,15 +212,15 @@ enum {
     EV_FORK = 0x00020000,
     EV_CLEANUP = 0x00040000,
     EV_ASYNC = 0x00080000,
-    EV_CUSTOM = 0x01000000,       /* for programs, with ev_feed_event */
-    EV_ERROR = (int) 0x80000000   /* the watcher could not go on and has been stopped */
+    EV_CUSTOM = 0x01000000,     /* for programs, with ev_feed_event */
+    EV_ERROR = (int) 0x80000000 /* the watcher could not go on and has been stopped */
 };
 
 /* Flags of ev_loop_new and ev_default_loop. */
 enum {
     EVFLAG_AUTO = 0x00000000U,
     EVFLAG_NOENV = 0x01000000U,     /* do not look at LIBEV_FLAGS */
-    EVFLAG_FORKCHECK = 0x02000000U, /* notice a fork by itself, at the price of a getpid per iteration */
+    EVFLAG_FORKCHECK = 0x02000000U, /* notice a fork by itself */
     EVFLAG_NOINOTIFY = 0x00100000U, /* ev_stat only polls */
 #if EV_COMPAT3
     EVFLAG_NOSIGFD = 0,
@@ -233,13 +235,13 @@ enum {
     EVBACKEND_SELECT = 0x00000001U,
     EVBACKEND_POLL = 0x00000002U,
     EVBACKEND_EPOLL = 0x00000004U,
-    EVBACKEND_KQUEUE = 0x00000008U,   /* not supported here, like DEVPOLL, PORT and LINUXAIO */
+    EVBACKEND_KQUEUE = 0x00000008U, /* not supported here, like DEVPOLL, PORT and LINUXAIO */
     EVBACKEND_DEVPOLL = 0x00000010U,
     EVBACKEND_PORT = 0x00000020U,
     EVBACKEND_LINUXAIO = 0x00000040U,
     EVBACKEND_IOURING = 0x00000080U,
-    EVBACKEND_ALL = 0x000000FFU,  /* all known to this version */
-    EVBACKEND_MASK = 0x0000FFFFU  /* all that will ever be backends */
+    EVBACKEND_ALL = 0x000000FFU, /* all known to this version */
+    EVBACKEND_MASK = 0x0000FFFFU /* all that will ever be backends */
 };
 
 /* Flags of ev_run. */
@@ -274,7 +276,7 @@ enum {
 #define EV_DECL_PRIORITY int priority; /* private: ev_priority, ev_set_priority */
 #endif
 
-#ifndef EV_COMMON /* what every watcher carries for its owner */
+#ifndef EV_COMMON             /* what every watcher carries for its owner */
 #define EV_COMMON void *data; /* yours */
 #endif
 
@@ -288,6 +290,7 @@ enum {
 /* The head of a callback for watchers of kind ev_TYPE. */
 #define EV_CB(type, name) static void name (EV_P_ struct ev_##type *w, int revents)
 
+/* clang-format off */
 #define EV_WATCHER(type)              \
     int active;      /* private */    \
     int pending;     /* private */    \
@@ -309,6 +312,8 @@ enum {
 #else
 #define EV_MAY_ALIAS
 #endif
+
+/* clang-format on */
 
 typedef struct EV_MAY_ALIAS ev_watcher { /* what all kinds begin with */
     EV_WATCHER (ev_watcher)
@@ -459,61 +464,62 @@ union ev_any_watcher {
  * neither active nor pending. ev_KIND_set: only while it is not active. */
 
 /* Any watcher: not active, not pending, priority 0, this callback. Leaves data alone. */
-#define ev_init(ev, cb_)                                 \
-    do {                                                 \
-        ((ev_watcher *) (void *) (ev))->active = 0;      \
-        ((ev_watcher *) (void *) (ev))->pending = 0;     \
-        ev_set_priority ((ev), 0);                       \
-        ev_set_cb ((ev), cb_);                           \
+#define ev_init(ev, cb_)                             \
+    do {                                             \
+        ((ev_watcher *) (void *) (ev))->active = 0;  \
+        ((ev_watcher *) (void *) (ev))->pending = 0; \
+        ev_set_priority ((ev), 0);                   \
+        ev_set_cb ((ev), cb_);                       \
     } while (0)
 
-#define ev_io_set(ev, fd_, events_)                      \
-    do {                                                 \
-        (ev)->fd = (fd_);                                \
-        (ev)->events = (events_) | EV__IOFDSET;          \
+#define ev_io_set(ev, fd_, events_)             \
+    do {                                        \
+        (ev)->fd = (fd_);                       \
+        (ev)->events = (events_) | EV__IOFDSET; \
     } while (0)
 /* Other events on the same open file. */
-#define ev_io_modify(ev, events_)                                           \
-    do {                                                                    \
-        (ev)->events = ((ev)->events & EV__IOFDSET) | (events_);            \
+#define ev_io_modify(ev, events_)                                \
+    do {                                                         \
+        (ev)->events = ((ev)->events & EV__IOFDSET) | (events_); \
     } while (0)
-#define ev_timer_set(ev, after_, repeat_)                \
-    do {                                                 \
-        ((ev_watcher_time *) (ev))->at = (after_);       \
-        (ev)->repeat = (repeat_);                        \
+#define ev_timer_set(ev, after_, repeat_)          \
+    do {                                           \
+        ((ev_watcher_time *) (ev))->at = (after_); \
+        (ev)->repeat = (repeat_);                  \
     } while (0)
 #define ev_periodic_set(ev, offset_, interval_, reschedule_cb_) \
-    do {                                                 \
-        (ev)->offset = (offset_);                        \
-        (ev)->interval = (interval_);                    \
-        (ev)->reschedule_cb = (reschedule_cb_);          \
+    do {                                                        \
+        (ev)->offset = (offset_);                               \
+        (ev)->interval = (interval_);                           \
+        (ev)->reschedule_cb = (reschedule_cb_);                 \
     } while (0)
-#define ev_signal_set(ev, signum_)                       \
-    do {                                                 \
-        (ev)->signum = (signum_);                        \
+#define ev_signal_set(ev, signum_) \
+    do {                           \
+        (ev)->signum = (signum_);  \
     } while (0)
-#define ev_child_set(ev, pid_, trace_)                   \
-    do {                                                 \
-        (ev)->pid = (pid_);                              \
-        (ev)->flags = !!(trace_);                        \
+#define ev_child_set(ev, pid_, trace_) \
+    do {                               \
+        (ev)->pid = (pid_);            \
+        (ev)->flags = !!(trace_);      \
     } while (0)
-#define ev_stat_set(ev, path_, interval_)                \
-    do {                                                 \
-        (ev)->path = (path_);                            \
-        (ev)->interval = (interval_);                    \
-        (ev)->wd = -2;                                   \
+#define ev_stat_set(ev, path_, interval_) \
+    do {                                  \
+        (ev)->path = (path_);             \
+        (ev)->interval = (interval_);     \
+        (ev)->wd = -2;                    \
     } while (0)
 #define ev_idle_set(ev)    /* nothing to set */
 #define ev_prepare_set(ev) /* nothing to set */
 #define ev_check_set(ev)   /* nothing to set */
-#define ev_embed_set(ev, other_)                         \
-    do {                                                 \
-        (ev)->other = (other_);                          \
+#define ev_embed_set(ev, other_) \
+    do {                         \
+        (ev)->other = (other_);  \
     } while (0)
 #define ev_fork_set(ev)    /* nothing to set */
 #define ev_cleanup_set(ev) /* nothing to set */
 #define ev_async_set(ev)   /* nothing to set */
 
+/* clang-format off */
 #define ev_io_init(ev, cb, fd, events)          do { ev_init ((ev), (cb)); ev_io_set ((ev), (fd), (events)); } while (0)
 #define ev_timer_init(ev, cb, after, repeat)    do { ev_init ((ev), (cb)); ev_timer_set ((ev), (after), (repeat)); } while (0)
 #define ev_periodic_init(ev, cb, offset, interval, reschedule_cb) \
@@ -528,6 +534,7 @@ union ev_any_watcher {
 #define ev_fork_init(ev, cb)                    do { ev_init ((ev), (cb)); ev_fork_set ((ev)); } while (0)
 #define ev_cleanup_init(ev, cb)                 do { ev_init ((ev), (cb)); ev_cleanup_set ((ev)); } while (0)
 #define ev_async_init(ev, cb)                   do { ev_init ((ev), (cb)); ev_async_set ((ev)); } while (0)
+/* clang-format on */
 
 /* ---- asking and telling a watcher ---------------------------------------------------------- */
 
@@ -539,7 +546,8 @@ union ev_any_watcher {
 #define ev_cb_(ev) (ev)->cb
 #define ev_cb(ev) (memmove (&ev_cb_ (ev), &((ev_watcher *) (ev))->cb, sizeof (ev_cb_ (ev))), (ev)->cb)
 #ifndef ev_set_cb /* at any time; a pending watcher will call the new one */
-#define ev_set_cb(ev, cb_) (ev_cb_ (ev) = (cb_), memmove (&((ev_watcher *) (ev))->cb, &ev_cb_ (ev), sizeof (ev_cb_ (ev))))
+#define ev_set_cb(ev, cb_) \
+    (ev_cb_ (ev) = (cb_), memmove (&((ev_watcher *) (ev))->cb, &ev_cb_ (ev), sizeof (ev_cb_ (ev))))
 #endif
 
 /* EV_MINPRI to EV_MAXPRI; values beyond are clamped by start. Only while neither active nor pending. */
@@ -645,11 +653,11 @@ EV_API_DECL void ev_unref (EV_P) EV_NOEXCEPT;
 EV_API_DECL void ev_once (EV_P_ int fd, int events, ev_tstamp timeout, void (*cb) (int revents, void *arg),
                           void *arg) EV_NOEXCEPT;
 
-EV_API_DECL void ev_invoke_pending (EV_P);                       /* calls all pending callbacks */
-EV_API_DECL unsigned int ev_pending_count (EV_P) EV_NOEXCEPT;    /* how many there are */
-EV_API_DECL unsigned int ev_iteration (EV_P) EV_NOEXCEPT;        /* how often the loop has polled */
-EV_API_DECL unsigned int ev_depth (EV_P) EV_NOEXCEPT;            /* how deep ev_run is nested: 0 outside */
-EV_API_DECL void ev_verify (EV_P) EV_NOEXCEPT;                   /* aborts if the loop's data is damaged */
+EV_API_DECL void ev_invoke_pending (EV_P);                    /* calls all pending callbacks */
+EV_API_DECL unsigned int ev_pending_count (EV_P) EV_NOEXCEPT; /* how many there are */
+EV_API_DECL unsigned int ev_iteration (EV_P) EV_NOEXCEPT;     /* how often the loop has polled */
+EV_API_DECL unsigned int ev_depth (EV_P) EV_NOEXCEPT;         /* how deep ev_run is nested: 0 outside */
+EV_API_DECL void ev_verify (EV_P) EV_NOEXCEPT;                /* aborts if the loop's data is damaged */
 
 /* Seconds the loop may wait to collect more events: 0 (default) for no delay. Larger: fewer wake-ups. */
 EV_API_DECL void ev_set_io_collect_interval (EV_P_ ev_tstamp interval) EV_NOEXCEPT;
@@ -661,8 +669,8 @@ EV_API_DECL void *ev_userdata (EV_P) EV_NOEXCEPT;
 EV_API_DECL void ev_set_invoke_pending_cb (EV_P_ ev_loop_callback invoke_pending_cb) EV_NOEXCEPT;
 /* Called right before and right after the polling system call, for programs that guard a loop with a lock:
  * in between, other threads that hold the lock may change the loop. Either may be NULL. */
-EV_API_DECL void ev_set_loop_release_cb (EV_P_ void (*release) (EV_P) EV_NOEXCEPT, void (*acquire) (EV_P) EV_NOEXCEPT)
-    EV_NOEXCEPT;
+EV_API_DECL void ev_set_loop_release_cb (EV_P_ void (*release) (EV_P) EV_NOEXCEPT,
+                                         void (*acquire) (EV_P) EV_NOEXCEPT) EV_NOEXCEPT;
 
 /* Before and after a time in which the process did not run and timers shall not count. */
 EV_API_DECL void ev_suspend (EV_P) EV_NOEXCEPT;
@@ -692,8 +700,9 @@ EV_API_DECL void ev_io_stop (EV_P_ ev_io *w) EV_NOEXCEPT;
 
 EV_API_DECL void ev_timer_start (EV_P_ ev_timer *w) EV_NOEXCEPT;
 EV_API_DECL void ev_timer_stop (EV_P_ ev_timer *w) EV_NOEXCEPT;
-EV_API_DECL void ev_timer_again (EV_P_ ev_timer *w) EV_NOEXCEPT;           /* restart with repeat, or stop if that is 0 */
-EV_API_DECL ev_tstamp ev_timer_remaining (EV_P_ ev_timer *w) EV_NOEXCEPT;  /* seconds until it expires */
+EV_API_DECL void ev_timer_again (EV_P_ ev_timer *w)
+    EV_NOEXCEPT; /* restart with repeat, or stop if that is 0 */
+EV_API_DECL ev_tstamp ev_timer_remaining (EV_P_ ev_timer *w) EV_NOEXCEPT; /* seconds until it expires */
 
 #if EV_PERIODIC_ENABLE
 EV_API_DECL void ev_periodic_start (EV_P_ ev_periodic *w) EV_NOEXCEPT;
@@ -714,7 +723,8 @@ EV_API_DECL void ev_child_stop (EV_P_ ev_child *w) EV_NOEXCEPT;
 #if EV_STAT_ENABLE
 EV_API_DECL void ev_stat_start (EV_P_ ev_stat *w) EV_NOEXCEPT;
 EV_API_DECL void ev_stat_stop (EV_P_ ev_stat *w) EV_NOEXCEPT;
-EV_API_DECL void ev_stat_stat (EV_P_ ev_stat *w) EV_NOEXCEPT; /* attr now: changes so far will not be reported */
+EV_API_DECL void ev_stat_stat (EV_P_ ev_stat *w)
+    EV_NOEXCEPT; /* attr now: changes so far will not be reported */
 #endif
 
 #if EV_IDLE_ENABLE
@@ -745,7 +755,8 @@ EV_API_DECL void ev_cleanup_stop (EV_P_ ev_cleanup *w) EV_NOEXCEPT;
 #if EV_EMBED_ENABLE
 EV_API_DECL void ev_embed_start (EV_P_ ev_embed *w) EV_NOEXCEPT;
 EV_API_DECL void ev_embed_stop (EV_P_ ev_embed *w) EV_NOEXCEPT;
-EV_API_DECL void ev_embed_sweep (EV_P_ ev_embed *w) EV_NOEXCEPT; /* one iteration of the inner loop, without sleep */
+EV_API_DECL void ev_embed_sweep (EV_P_ ev_embed *w)
+    EV_NOEXCEPT; /* one iteration of the inner loop, without sleep */
 #endif
 
 #if EV_ASYNC_ENABLE
@@ -797,6 +808,8 @@ typedef struct ev_loop ev_loop;
 
 #endif /* EV_PROTOTYPES */
 
-EV_CPP (})
+#ifdef __cplusplus
+}
+#endif
 
 #endif

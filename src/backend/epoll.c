@@ -17,14 +17,14 @@
 #include <sys/epoll.h>
 
 enum {
-    EPOLL_BATCH = 64,  /* events fetched per wait to begin with; doubles when it was full (IO-16) */
+    EPOLL_BATCH = 64,   /* events fetched per wait to begin with; doubles when it was full (IO-16) */
     EPOLL_ALWAYS = 0x80 /* in row->mark: epoll refuses this file because it is always ready */
 };
 
 struct epoll {
     int fd;
-    int count;     /* what the last wait fetched */
-    int poisoned;  /* holds a registration that cannot be removed */
+    int count;    /* what the last wait fetched */
+    int poisoned; /* holds a registration that cannot be removed */
     struct epoll_event *events;
     unsigned room;
     int *always; /* descriptors that are always ready, in the order they came */

@@ -63,8 +63,8 @@ static int poll_modify (struct ev_loop *loop, int fd, int told, int want, int fr
     }
     if (!self->place[fd])
         poll_add (self, fd);
-    self->fds[self->place[fd] - 1].events
-        = (short) ((want & EV_READ ? POLLIN : 0) | (want & EV_WRITE ? POLLOUT : 0));
+    self->fds[self->place[fd] - 1].events =
+        (short) ((want & EV_READ ? POLLIN : 0) | (want & EV_WRITE ? POLLOUT : 0));
     return 0;
 }
 

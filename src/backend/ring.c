@@ -11,7 +11,7 @@
 #if EV_USE_IOURING
 
 /* What we cannot do without (doc/IOURING.md, "Floor"). */
-#define RING_FLOOR                                                                                        \
+#define RING_FLOOR \
     (EVI_FEAT_SINGLE_MMAP | EVI_FEAT_NODROP | EVI_FEAT_POLL_32BITS | EVI_FEAT_EXT_ARG | EVI_FEAT_RSRC_TAGS)
 
 enum { RING_ENTRIES_MIN = 8 };
@@ -37,7 +37,8 @@ static int ring_setup (struct evi_ring_params *params, unsigned entries, unsigne
 }
 
 /* Down the ladder: EINVAL means that this kernel does not know one of the flags. */
-static int ring_setup_flags (struct evi_ring_params *params, unsigned entries, unsigned completions, unsigned exclude)
+static int ring_setup_flags (struct evi_ring_params *params, unsigned entries, unsigned completions,
+                             unsigned exclude)
 {
     int fd = -EINVAL;
 
@@ -48,7 +49,8 @@ static int ring_setup_flags (struct evi_ring_params *params, unsigned entries, u
 }
 
 /* Memory for rings counts against RLIMIT_MEMLOCK again since 6.14: a smaller ring is better than none. */
-static int ring_setup_sizes (struct evi_ring_params *params, unsigned entries, unsigned completions, unsigned exclude)
+static int ring_setup_sizes (struct evi_ring_params *params, unsigned entries, unsigned completions,
+                             unsigned exclude)
 {
     for (;;) {
         int fd = ring_setup_flags (params, entries, completions, exclude);
@@ -85,7 +87,8 @@ static int ring_map (struct evi_ring *ring, const struct evi_ring_params *params
     ring->cqes = ring_at (ring, params->cq_off.cqes);
     ring->sq_entries = params->sq_entries;
     ring->cq_entries = params->cq_entries;
-    if (!(params->flags & EVI_SETUP_NO_SQARRAY)) { /* the detour through an index array: straight, once for all */
+    if (!(params->flags
+          & EVI_SETUP_NO_SQARRAY)) { /* the detour through an index array: straight, once for all */
         ring->sq_array = ring_at (ring, params->sq_off.array);
         for (uint32_t i = 0; i < ring->sq_entries; i++)
             ring->sq_array[i] = i;
@@ -159,11 +162,13 @@ EVI struct evi_sqe *evi_ring_sqe (struct evi_ring *ring)
     if (EVI_UNLIKELY (evi_ring_queued (ring) == ring->sq_entries))
         return NULL;
     sqe = &ring->sqes[ring->sq_next++ & (ring->sq_entries - 1)];
-    memset (sqe, 0, sizeof *sqe); /* the kernel rejects what an earlier use left in fields of another meaning */
+    memset (sqe, 0,
+            sizeof *sqe); /* the kernel rejects what an earlier use left in fields of another meaning */
     return sqe;
 }
 
-EVI int evi_ring_enter (struct evi_ring *ring, unsigned wait, const struct evi_ring_timespec *limit, int absolute)
+EVI int evi_ring_enter (struct evi_ring *ring, unsigned wait, const struct evi_ring_timespec *limit,
+                        int absolute)
 {
     struct evi_ring_getevents arg = { .ts = (uintptr_t) limit };
     unsigned flags = EVI_ENTER_GETEVENTS | EVI_ENTER_EXT_ARG;

@@ -6,7 +6,7 @@
 #include "ring_abi.h"
 
 struct evi_ring {
-    int fd; /* -1: closed */
+    int fd;            /* -1: closed */
     unsigned setup;    /* set-up flags the kernel took */
     unsigned features; /* what it offers */
     unsigned process;  /* evi_sys_process of its maker: in a fork child the mappings are gone */
@@ -40,11 +40,12 @@ EVI unsigned evi_ring_queued (const struct evi_ring *ring);
 
 /* Submits all that is queued and asks for completions. wait: how many to wait for; limit NULL: forever; a zero
  * limit: no sleep. Answers as the system call does; a positive answer hides timeouts and signals. */
-EVI int evi_ring_enter (struct evi_ring *ring, unsigned wait, const struct evi_ring_timespec *limit, int absolute);
+EVI int evi_ring_enter (struct evi_ring *ring, unsigned wait, const struct evi_ring_timespec *limit,
+                        int absolute);
 
-EVI unsigned evi_ring_ready (const struct evi_ring *ring);                  /* completions to be read */
+EVI unsigned evi_ring_ready (const struct evi_ring *ring); /* completions to be read */
 EVI const struct evi_cqe *evi_ring_peek (const struct evi_ring *ring, unsigned nth);
-EVI void evi_ring_advance (struct evi_ring *ring, unsigned count);          /* read: the kernel may reuse them */
-EVI unsigned evi_ring_flags (const struct evi_ring *ring);                  /* EVI_SQ_* */
+EVI void evi_ring_advance (struct evi_ring *ring, unsigned count); /* read: the kernel may reuse them */
+EVI unsigned evi_ring_flags (const struct evi_ring *ring);         /* EVI_SQ_* */
 
 #endif

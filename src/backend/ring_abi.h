@@ -23,14 +23,14 @@ struct evi_sqe { /* struct io_uring_sqe: a submission */
     uint64_t addr3;
     uint64_t pad2;
 };
-_Static_assert (sizeof (struct evi_sqe) == 64, "a submission is 64 bytes");
+_Static_assert(sizeof (struct evi_sqe) == 64, "a submission is 64 bytes");
 
 struct evi_cqe { /* struct io_uring_cqe: a completion */
     uint64_t user_data;
     int32_t res;
     uint32_t flags;
 };
-_Static_assert (sizeof (struct evi_cqe) == 16, "a completion is 16 bytes");
+_Static_assert(sizeof (struct evi_cqe) == 16, "a completion is 16 bytes");
 
 struct evi_sq_offsets {
     uint32_t head, tail, ring_mask, ring_entries, flags, dropped, array, resv1;
@@ -47,7 +47,7 @@ struct evi_ring_params { /* struct io_uring_params */
     struct evi_sq_offsets sq_off;
     struct evi_cq_offsets cq_off;
 };
-_Static_assert (sizeof (struct evi_ring_params) == 120, "the parameters are 120 bytes");
+_Static_assert(sizeof (struct evi_ring_params) == 120, "the parameters are 120 bytes");
 
 struct evi_ring_timespec { /* struct __kernel_timespec */
     int64_t sec;
@@ -60,7 +60,7 @@ struct evi_ring_getevents { /* struct io_uring_getevents_arg */
     uint32_t min_wait_usec;
     uint64_t ts;
 };
-_Static_assert (sizeof (struct evi_ring_getevents) == 24, "other sizes are answered with EINVAL");
+_Static_assert(sizeof (struct evi_ring_getevents) == 24, "other sizes are answered with EINVAL");
 
 /* Set-up flags */
 #define EVI_SETUP_CQSIZE (1u << 3)         /* 5.5 */
@@ -128,7 +128,7 @@ static inline uint32_t evi_poll_mask (uint32_t mask)
 #if __has_include(<linux/io_uring.h>)
 #include <linux/io_uring.h>
 #include <stddef.h>
-#define EVI_SAME(a, b) _Static_assert ((a) == (b), #a " differs from the system's header")
+#define EVI_SAME(a, b) _Static_assert((a) == (b), #a " differs from the system's header")
 EVI_SAME (sizeof (struct evi_sqe), sizeof (struct io_uring_sqe));
 EVI_SAME (sizeof (struct evi_cqe), sizeof (struct io_uring_cqe));
 EVI_SAME (sizeof (struct evi_ring_params), sizeof (struct io_uring_params));

@@ -47,16 +47,16 @@ enum { URING_IGNORE = 0, URING_POLL = 1, URING_PARK = 3 };
 
 struct uring {
     struct evi_ring ring;
-    unsigned exclude;         /* set-up flags that shall not be tried */
+    unsigned exclude; /* set-up flags that shall not be tried */
     unsigned submissions, completions;
-    int absolute;             /* time limits may be points in time */
-    int verdict;              /* EVI_REBUILD or EVI_FALL, found out where it could not be said */
-    struct evi_cqe *stash;    /* completions set aside outside of reap, in order */
+    int absolute;          /* time limits may be points in time */
+    int verdict;           /* EVI_REBUILD or EVI_FALL, found out where it could not be said */
+    struct evi_cqe *stash; /* completions set aside outside of reap, in order */
     unsigned stash_count, stash_room;
-    uint64_t *late;           /* requests to take back, from another thread while the owner slept */
+    uint64_t *late; /* requests to take back, from another thread while the owner slept */
     unsigned late_count, late_room;
-    int park_fd, park_armed;  /* the epoll set; the ring watches it */
-    int event_fd;             /* tells an outer loop that there are completions; -1: no outer loop */
+    int park_fd, park_armed; /* the epoll set; the ring watches it */
+    int event_fd;            /* tells an outer loop that there are completions; -1: no outer loop */
 };
 
 static const struct evi_ring_timespec uring_at_once;
@@ -95,8 +95,8 @@ static int uring_judge (struct ev_loop *loop, int answer)
     }
 }
 
-static int uring_enter (struct ev_loop *loop, struct uring *self, unsigned wait, const struct evi_ring_timespec *limit,
-                        int absolute)
+static int uring_enter (struct ev_loop *loop, struct uring *self, unsigned wait,
+                        const struct evi_ring_timespec *limit, int absolute)
 {
     unsigned queued = evi_ring_queued (&self->ring);
     int answer = EVI_LIKELY (self->ring.enabled) ? 0 : evi_ring_enable (&self->ring);
@@ -220,7 +220,8 @@ static void uring_disarm (struct ev_loop *loop, struct uring *self, int fd)
 
 static int uring_park_tell (struct ev_loop *loop, struct uring *self, int fd, int want)
 {
-    struct epoll_event event = { .events = (want & EV_READ ? EPOLLIN : 0) | (want & EV_WRITE ? EPOLLOUT : 0) };
+    struct epoll_event event = { .events =
+                                     (want & EV_READ ? EPOLLIN : 0) | (want & EV_WRITE ? EPOLLOUT : 0) };
     int err;
 
     event.data.u64 = uring_row_name (loop, fd);
@@ -441,7 +442,8 @@ static void uring_release (struct ev_loop *loop, int fd)
         return;
     }
     uring_take_back (loop, self, poll);
-    if (uring_fetch (loop, self, poll) < 0) { /* another thread's ring, or a dead one: closing it gives all back */
+    if (uring_fetch (loop, self, poll)
+        < 0) { /* another thread's ring, or a dead one: closing it gives all back */
         if (uring_reopen (loop) < 0)
             self->verdict = EVI_FALL;
         loop->stats.rebuilds++;
@@ -498,7 +500,8 @@ static int uring_sleep (struct ev_loop *loop, struct uring *self, ev_tstamp limi
 /* Is there anything to be told or fetched without sleeping? If not, a look at shared memory was enough. */
 static int uring_idle (const struct uring *self)
 {
-    return !evi_ring_queued (&self->ring) && !(evi_ring_flags (&self->ring) & (EVI_SQ_TASKRUN | EVI_SQ_CQ_OVERFLOW));
+    return !evi_ring_queued (&self->ring)
+           && !(evi_ring_flags (&self->ring) & (EVI_SQ_TASKRUN | EVI_SQ_CQ_OVERFLOW));
 }
 
 /* A ring that defers its work hands out twenty completions per call (6.13 and later), and one that is short of

@@ -11,10 +11,10 @@ EVI void *evi_resize (void *memory, long size);
 /* Makes room for need elements of size bytes each. New elements are zeroed. Returns the array, moved or not. */
 EVI void *evi_fit (void *array, unsigned *room, unsigned need, unsigned size);
 
-#define EVI_FIT(array, room, need)                                                          \
-    do {                                                                                    \
-        if (EVI_UNLIKELY ((unsigned) (need) > (room)))                                      \
-            (array) = evi_fit ((array), &(room), (unsigned) (need), sizeof *(array));       \
+#define EVI_FIT(array, room, need)                                                    \
+    do {                                                                              \
+        if (EVI_UNLIKELY ((unsigned) (need) > (room)))                                \
+            (array) = evi_fit ((array), &(room), (unsigned) (need), sizeof *(array)); \
     } while (0)
 
 #endif

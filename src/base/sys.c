@@ -36,11 +36,11 @@
 
 #ifdef EVI_TEST
 int (*evi_sys_fault) (const char *call);
-#define SYS_FAULT(call)                                        \
-    do {                                                       \
-        int fault = evi_sys_fault ? evi_sys_fault (call) : 0;  \
-        if (fault)                                             \
-            return fault;                                      \
+#define SYS_FAULT(call)                                       \
+    do {                                                      \
+        int fault = evi_sys_fault ? evi_sys_fault (call) : 0; \
+        if (fault)                                            \
+            return fault;                                     \
     } while (0)
 #else
 #define SYS_FAULT(call) ((void) 0)
@@ -162,7 +162,7 @@ EVI void evi_sys_sleep (ev_tstamp delay)
 #define MADV_WIPEONFORK 18
 #endif
 
-static unsigned *sys_birth;      /* a page that a fork child finds zeroed; NULL: not tried, or not to be had */
+static unsigned *sys_birth; /* a page that a fork child finds zeroed; NULL: not tried, or not to be had */
 static unsigned sys_generations; /* ids given out on the way to this process */
 
 static unsigned *sys_birth_page (void)
@@ -269,7 +269,8 @@ static int sys_epoll_ms (const struct timespec *limit)
 
 EVI int evi_sys_epoll_wait (int epoll, struct epoll_event *events, int room, const struct timespec *limit)
 {
-    int fine = limit && (limit->tv_sec || limit->tv_nsec) && !__atomic_load_n (&sys_epoll_coarse, __ATOMIC_RELAXED);
+    int fine =
+        limit && (limit->tv_sec || limit->tv_nsec) && !__atomic_load_n (&sys_epoll_coarse, __ATOMIC_RELAXED);
 
     SYS_FAULT ("epoll_wait");
     if (fine) {
@@ -344,7 +345,8 @@ EVI int evi_sys_uring_setup (unsigned entries, void *params)
     return sys_result (syscall (SYS_URING_SETUP, entries, params));
 }
 
-EVI int evi_sys_uring_enter (int fd, unsigned submit, unsigned wait, unsigned flags, const void *arg, size_t size)
+EVI int evi_sys_uring_enter (int fd, unsigned submit, unsigned wait, unsigned flags, const void *arg,
+                             size_t size)
 {
     SYS_FAULT ("io_uring_enter");
     return sys_result (syscall (SYS_URING_ENTER, fd, submit, wait, flags, arg, size));

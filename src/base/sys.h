@@ -15,7 +15,8 @@ extern int (*evi_sys_fault) (const char *call);
 
 /* Descriptors we make are close-on-exec, and non-blocking where they are read. */
 EVI int evi_sys_close (int fd);
-EVI int evi_sys_fd_valid (int fd); /* 0 or -EBADF; O_PATH descriptors count as invalid: nothing can wait for them */
+EVI int evi_sys_fd_valid (
+    int fd); /* 0 or -EBADF; O_PATH descriptors count as invalid: nothing can wait for them */
 EVI ssize_t evi_sys_read (int fd, void *data, size_t size);
 EVI ssize_t evi_sys_write (int fd, const void *data, size_t size);
 EVI int evi_sys_eventfd (void);
@@ -56,8 +57,8 @@ EVI int evi_sys_epoll_wait (int epoll, struct epoll_event *events, int room, con
 EVI int evi_sys_signalfd (int fd, const sigset_t *set);
 #endif
 #if EV_USE_TIMERFD
-EVI int evi_sys_timerfd_wall (void);                          /* CLOCK_REALTIME */
-EVI int evi_sys_timerfd_arm_cancel (int fd, ev_tstamp at);    /* readable when the wall clock is set */
+EVI int evi_sys_timerfd_wall (void);                       /* CLOCK_REALTIME */
+EVI int evi_sys_timerfd_arm_cancel (int fd, ev_tstamp at); /* readable when the wall clock is set */
 #endif
 #if EV_USE_INOTIFY
 EVI int evi_sys_inotify (void);
@@ -67,9 +68,11 @@ EVI int evi_sys_inotify_remove (int fd, int wd);
 #if EV_USE_IOURING
 struct io_uring_params;
 EVI int evi_sys_uring_setup (unsigned entries, void *params);
-EVI int evi_sys_uring_enter (int fd, unsigned submit, unsigned wait, unsigned flags, const void *arg, size_t size);
+EVI int evi_sys_uring_enter (int fd, unsigned submit, unsigned wait, unsigned flags, const void *arg,
+                             size_t size);
 EVI int evi_sys_uring_register (int fd, unsigned opcode, const void *arg, unsigned count);
-EVI void *evi_sys_uring_map (int fd, size_t size, uint64_t offset); /* NULL on failure; not inherited by fork children */
+EVI void *evi_sys_uring_map (int fd, size_t size,
+                             uint64_t offset); /* NULL on failure; not inherited by fork children */
 EVI void evi_sys_unmap (void *memory, size_t size);
 #endif
 

@@ -45,7 +45,7 @@ struct evi_backend {
 enum {
     EVI_REBUILD = -1000, /* the kernel object is not ours any more (fork, another thread): make it anew */
     EVI_CHECK = -1002,   /* one of the descriptors is invalid: find it */
-    EVI_FALL = -1001     /* it is beyond repair: move to another backend (the errno is in stats.fallback_error) */
+    EVI_FALL = -1001 /* it is beyond repair: move to another backend (the errno is in stats.fallback_error) */
 };
 
 /* All compiled-in backends, best first; NULL at the end (backend/table.c). */

@@ -20,7 +20,7 @@ struct evi_row {
     uint8_t ours;          /* a descriptor of the library, which we always drain */
 };
 
-_Static_assert (sizeof (struct evi_row) <= 16, "four rows to a cache line");
+_Static_assert(sizeof (struct evi_row) <= 16, "four rows to a cache line");
 
 struct evi_fds {
     ev_watcher_list *nowhere; /* ev_io started on descriptors that do not exist, until they are told so */
@@ -36,20 +36,22 @@ EVI void evi_fd_change (struct ev_loop *loop, int fd, int why);
 EVI void evi_fd_reify (struct ev_loop *loop);
 
 /* For backends, the only three words they have for us. */
-EVI void evi_fd_ready (struct ev_loop *loop, int fd, int got);  /* the kernel reported these events */
-EVI void evi_fd_again (struct ev_loop *loop, int fd);           /* it must be told anew */
-EVI void evi_fd_broken (struct ev_loop *loop, int fd);          /* it refuses this descriptor */
+EVI void evi_fd_ready (struct ev_loop *loop, int fd, int got); /* the kernel reported these events */
+EVI void evi_fd_again (struct ev_loop *loop, int fd);          /* it must be told anew */
+EVI void evi_fd_broken (struct ev_loop *loop, int fd);         /* it refuses this descriptor */
 
-EVI void evi_fd_feed (struct ev_loop *loop, int fd, int events); /* queues the watchers that want these events */
-EVI int evi_fd_want (const struct evi_row *row); /* the union of what its watchers ask for */
-EVI void evi_fd_retell_all (struct ev_loop *loop);     /* the kernel side is new: forget what it was told */
-EVI void evi_fd_check_all (struct ev_loop *loop);      /* break the rows whose descriptor is invalid */
-EVI int evi_fd_break_highest (struct ev_loop *loop);   /* the kernel has no memory for all; 0: none left */
+EVI void evi_fd_feed (struct ev_loop *loop, int fd,
+                      int events);                   /* queues the watchers that want these events */
+EVI int evi_fd_want (const struct evi_row *row);     /* the union of what its watchers ask for */
+EVI void evi_fd_retell_all (struct ev_loop *loop);   /* the kernel side is new: forget what it was told */
+EVI void evi_fd_check_all (struct ev_loop *loop);    /* break the rows whose descriptor is invalid */
+EVI int evi_fd_break_highest (struct ev_loop *loop); /* the kernel has no memory for all; 0: none left */
 EVI void evi_fd_verify (struct ev_loop *loop);
 EVI void evi_fd_free (struct ev_loop *loop);
 
 /* Starts a descriptor of the library: no reference, not counted as the program's, drained by us. */
-EVI void evi_fd_own (struct ev_loop *loop, ev_io *w, void (*cb) (EV_P_ ev_io *w, int revents), int fd, int priority);
+EVI void evi_fd_own (struct ev_loop *loop, ev_io *w, void (*cb) (EV_P_ ev_io *w, int revents), int fd,
+                     int priority);
 EVI void evi_fd_disown (struct ev_loop *loop, ev_io *w);
 
 #endif

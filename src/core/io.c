@@ -45,7 +45,8 @@ static struct evi_row *io_take_out (struct ev_loop *loop, ev_io *w)
     if (EVI_LIKELY (row && evi_chain_remove (&row->head, w)))
         return row;
     if (!evi_chain_remove (&loop->fds.nowhere, w))
-        evi_misuse ("ev_io_stop", "the fd was changed while the watcher was active; stop it before ev_io_set");
+        evi_misuse ("ev_io_stop",
+                    "the fd was changed while the watcher was active; stop it before ev_io_set");
     return NULL;
 }
 
@@ -76,7 +77,8 @@ void ev_feed_fd_event (EV_P_ int fd, int revents) EV_NOEXCEPT
         evi_fd_feed (loop, fd, revents);
 }
 
-EVI void evi_fd_own (struct ev_loop *loop, ev_io *w, void (*cb) (EV_P_ ev_io *w, int revents), int fd, int priority)
+EVI void evi_fd_own (struct ev_loop *loop, ev_io *w, void (*cb) (EV_P_ ev_io *w, int revents), int fd,
+                     int priority)
 {
     ev_io_init (w, cb, fd, EV_READ);
     ev_set_priority (w, priority);

@@ -42,18 +42,18 @@ struct ev_loop {
     struct evi_list async; /* watch/async.c */
 
     struct evi_signalfd *signalfd; /* watch/signal.c */
-    int signaled;                  /* watch/signal.c: a signal of this loop arrived and was not answered yet */
-    struct evi_inotify *inotify;   /* watch/stat.c */
+    int signaled;                /* watch/signal.c: a signal of this loop arrived and was not answered yet */
+    struct evi_inotify *inotify; /* watch/stat.c */
 
     /* loop/: running */
-    int refs;             /* what keeps the loop alive: active watchers, ev_ref */
+    int refs; /* what keeps the loop alive: active watchers, ev_ref */
     unsigned iteration;
     unsigned depth;
-    int breaking;         /* EVBREAK_* */
-    int waiting;          /* inside the polling call or its hooks */
-    int forked;           /* kernel state is to be made anew */
-    unsigned process;     /* evi_sys_process when it was made */
-    unsigned flags;       /* EVFLAG_* */
+    int breaking;                            /* EVBREAK_* */
+    int waiting;                             /* inside the polling call or its hooks */
+    int forked;                              /* kernel state is to be made anew */
+    unsigned process;                        /* evi_sys_process when it was made */
+    unsigned flags;                          /* EVFLAG_* */
     ev_tstamp io_interval, timeout_interval; /* collect intervals, seconds */
     void *userdata;
     ev_loop_callback invoke;

@@ -118,7 +118,8 @@ EVI void evi_wake_slept (struct ev_loop *loop)
     __atomic_store_n (&loop->wake.sleeping, 0, __ATOMIC_SEQ_CST);
     if (!__atomic_load_n (&loop->wake.knocked, __ATOMIC_SEQ_CST))
         return;
-    if (EVI_UNLIKELY (!loop->wake.opened)) { /* nobody could be waiting for it, and no watcher to feed (AS-7) */
+    if (EVI_UNLIKELY (
+            !loop->wake.opened)) { /* nobody could be waiting for it, and no watcher to feed (AS-7) */
         loop->wake.knocked = 0;
         evi_wake_answer (loop);
         return;

@@ -5,19 +5,19 @@
 #include "../base/base.h"
 
 struct evi_wake {
-    ev_io io;        /* watches fd[0] */
-    int fd[2];       /* an eventfd twice, or a pipe; -1: nobody has needed it yet */
-    int sleeping;    /* the loop is, or is about to be, in the kernel: a knock must write */
-    int knocked;     /* someone knocked and the loop has not answered yet */
+    ev_io io;     /* watches fd[0] */
+    int fd[2];    /* an eventfd twice, or a pipe; -1: nobody has needed it yet */
+    int sleeping; /* the loop is, or is about to be, in the kernel: a knock must write */
+    int knocked;  /* someone knocked and the loop has not answered yet */
     int opened;
 };
 
 EVI void evi_wake_open (struct ev_loop *loop);   /* from now on knocks end sleeps */
 EVI void evi_wake_reopen (struct ev_loop *loop); /* after a fork: the same descriptor numbers, not shared */
 EVI void evi_wake_close (struct ev_loop *loop);
-EVI void evi_wake_knock (struct ev_loop *loop);  /* any thread, any signal handler; errno is kept */
+EVI void evi_wake_knock (struct ev_loop *loop); /* any thread, any signal handler; errno is kept */
 
-EVI int evi_wake_sleep (struct ev_loop *loop);   /* before the kernel is entered; nonzero: do not block */
-EVI void evi_wake_slept (struct ev_loop *loop);  /* after: feeds the answer if someone knocked */
+EVI int evi_wake_sleep (struct ev_loop *loop);  /* before the kernel is entered; nonzero: do not block */
+EVI void evi_wake_slept (struct ev_loop *loop); /* after: feeds the answer if someone knocked */
 
 #endif

@@ -5,7 +5,7 @@
 #include "../base/base.h"
 
 enum { EVI_LEVELS = EV_MAXPRI - EV_MINPRI + 1 }; /* one per priority */
-_Static_assert (EVI_LEVELS >= 1 && EVI_LEVELS <= 32, "EV_MINPRI..EV_MAXPRI must span 1 to 32 priorities");
+_Static_assert(EVI_LEVELS >= 1 && EVI_LEVELS <= 32, "EV_MINPRI..EV_MAXPRI must span 1 to 32 priorities");
 
 static inline int evi_is_active (const void *w)
 {

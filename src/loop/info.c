@@ -67,7 +67,8 @@ void ev_set_invoke_pending_cb (EV_P_ ev_loop_callback invoke_pending_cb) EV_NOEX
     loop->invoke = invoke_pending_cb;
 }
 
-void ev_set_loop_release_cb (EV_P_ void (*release) (EV_P) EV_NOEXCEPT, void (*acquire) (EV_P) EV_NOEXCEPT) EV_NOEXCEPT
+void ev_set_loop_release_cb (EV_P_ void (*release) (EV_P) EV_NOEXCEPT,
+                             void (*acquire) (EV_P) EV_NOEXCEPT) EV_NOEXCEPT
 {
     EVI_DOOR;
 

@@ -158,24 +158,25 @@ static void run_poll (struct ev_loop *loop, int flags)
     evi_wake_slept (loop);
 }
 
+/* Step 11 is ev_run's: again, unless break, once, or nothing left. */
 static void run_once (struct ev_loop *loop, int flags)
 {
 #if EV_VERIFY >= 2
     ev_verify (EV_A);
 #endif
-    run_forked (loop);                                      /*  1  EV_FORK, if this is a child          */
-    run_feed (loop, &loop->prepare, EV_PREPARE);            /*  2  EV_PREPARE; an ev_break there        */
-    if (EVI_UNLIKELY (loop->breaking))                      /*     skips all that follows               */
+    run_forked (loop);                           /*  1  EV_FORK, if this is a child          */
+    run_feed (loop, &loop->prepare, EV_PREPARE); /*  2  EV_PREPARE; an ev_break there        */
+    if (EVI_UNLIKELY (loop->breaking))           /*     skips all that follows               */
         return;
-    run_tell (loop);                                        /*  3  the kernel learns which rows changed */
-    run_poll (loop, flags);                                 /*  4  sleep, and collect what is ready     */
-    run_update_time (loop);                                 /*  5  it is later now                      */
-    evi_timer_due (loop);                                   /*  6  expired timers                       */
-    evi_periodic_due (loop);                                /*  7  … and periodics                      */
-    evi_idle_due (loop);                                    /*  8  idle, if nothing above it is pending */
-    evi_list_feed (loop, &loop->check, EV_CHECK);           /*  9  EV_CHECK                             */
-    evi_pending_invoke (loop);                              /* 10  user code runs here                  */
-}                                                           /* 11  again, unless break, once or nothing left */
+    run_tell (loop);                              /*  3  the kernel learns which rows changed */
+    run_poll (loop, flags);                       /*  4  sleep, and collect what is ready     */
+    run_update_time (loop);                       /*  5  it is later now                      */
+    evi_timer_due (loop);                         /*  6  expired timers                       */
+    evi_periodic_due (loop);                      /*  7  … and periodics                      */
+    evi_idle_due (loop);                          /*  8  idle, if nothing above it is pending */
+    evi_list_feed (loop, &loop->check, EV_CHECK); /*  9  EV_CHECK                             */
+    evi_pending_invoke (loop);                    /* 10  user code runs here                  */
+}
 
 int ev_run (EV_P_ int flags)
 {

@@ -69,7 +69,8 @@ void ev_dump (EV_P_ FILE *out) EV_NOEXCEPT
     stats_dump_heap (&loop->timers, "timers", loop->clock.mono, out);
     stats_dump_heap (&loop->periodics, "periodics", loop->clock.wall, out);
     fprintf (out, "idle %u, prepare %u, check %u, fork %u, cleanup %u, async %u\n", loop->idle_count,
-             loop->prepare.count, loop->check.count, loop->fork.count, loop->cleanup.count, loop->async.count);
+             loop->prepare.count, loop->check.count, loop->fork.count, loop->cleanup.count,
+             loop->async.count);
     if (loop->backend->dump)
         loop->backend->dump (loop, out);
     stats_dump_rows (loop, out);
@@ -88,15 +89,24 @@ static void stats_print (const struct ev_loop *loop, FILE *out)
         const char *name;
         unsigned long long value;
     } lines[] = {
-        { "iterations", s->iterations },       { "waits", s->waits },
-        { "enters", s->enters },               { "submissions", s->submissions },
-        { "completions", s->completions },     { "events", s->events },
-        { "changes", s->changes },             { "polls_armed", s->polls_armed },
-        { "polls_rearmed", s->polls_rearmed }, { "polls_removed", s->polls_removed },
-        { "stale", s->stale },                 { "overflows", s->overflows },
-        { "sweeps", s->sweeps },               { "rebuilds", s->rebuilds },
-        { "parked", s->parked },               { "wakeups", s->wakeups },
-        { "callbacks", s->callbacks },         { "fallbacks", s->fallbacks },
+        { "iterations", s->iterations },
+        { "waits", s->waits },
+        { "enters", s->enters },
+        { "submissions", s->submissions },
+        { "completions", s->completions },
+        { "events", s->events },
+        { "changes", s->changes },
+        { "polls_armed", s->polls_armed },
+        { "polls_rearmed", s->polls_rearmed },
+        { "polls_removed", s->polls_removed },
+        { "stale", s->stale },
+        { "overflows", s->overflows },
+        { "sweeps", s->sweeps },
+        { "rebuilds", s->rebuilds },
+        { "parked", s->parked },
+        { "wakeups", s->wakeups },
+        { "callbacks", s->callbacks },
+        { "fallbacks", s->fallbacks },
     };
 
     fprintf (out, "evring: pid %ld backend %s", (long) getpid (), loop->backend->name);

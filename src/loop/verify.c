@@ -1,7 +1,6 @@
 /* verify.c: ev_verify: every room looks whether its own data is whole. */
 #include "loop_private.h"
 
-
 void ev_verify (EV_P) EV_NOEXCEPT
 {
     EVI_DOOR;

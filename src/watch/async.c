@@ -41,7 +41,8 @@ static void async_answer (struct ev_loop *loop)
     for (unsigned i = loop->async.count; i-- > 0;) {
         ev_async *w = (ev_async *) loop->async.items[i];
 
-        if (__atomic_load_n (&w->sent, __ATOMIC_RELAXED) && __atomic_exchange_n (&w->sent, 0, __ATOMIC_SEQ_CST))
+        if (__atomic_load_n (&w->sent, __ATOMIC_RELAXED)
+            && __atomic_exchange_n (&w->sent, 0, __ATOMIC_SEQ_CST))
             evi_feed (loop, w, EV_ASYNC);
     }
 }

@@ -24,7 +24,8 @@ static void child_feed (struct ev_loop *loop, ev_watcher_list *list, int pid, in
         if ((w->pid && w->pid != pid) || (traced && !w->flags))
             continue;
         if (!ev_is_pending (w))
-            ev_set_priority (w, EV_MAXPRI); /* so that this child is dealt with before the next is reaped (CH-4) */
+            ev_set_priority (
+                w, EV_MAXPRI); /* so that this child is dealt with before the next is reaped (CH-4) */
         w->rpid = pid;
         w->rstatus = status;
         evi_feed (loop, w, EV_CHILD);

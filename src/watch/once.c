@@ -32,7 +32,8 @@ static void once_timer (EV_P_ ev_timer *w, int revents)
     once_done (EV_A_ (struct once *) (void *) ((char *) w - offsetof (struct once, timer)), revents);
 }
 
-void ev_once (EV_P_ int fd, int events, ev_tstamp timeout, void (*cb) (int revents, void *arg), void *arg) EV_NOEXCEPT
+void ev_once (EV_P_ int fd, int events, ev_tstamp timeout, void (*cb) (int revents, void *arg),
+              void *arg) EV_NOEXCEPT
 {
     struct once *once;
 

@@ -14,7 +14,7 @@
 static struct signal_entry {
     struct ev_loop *loop; /* who it belongs to; read by the handler */
     ev_watcher_list *head;
-    int arrived;          /* set by the handler, cleared by the loop */
+    int arrived; /* set by the handler, cleared by the loop */
 } signal_table[EV_NSIG - 1];
 
 static struct signal_entry *signal_entry (int signum)

@@ -48,8 +48,8 @@ struct evi_inotify {
 enum {
     STAT_MASK = IN_ATTRIB | IN_MODIFY | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF
                 | IN_MOVE_SELF | IN_DONT_FOLLOW | IN_MASK_ADD,
-    STAT_ANCESTOR_MASK = IN_ATTRIB | IN_CREATE | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_DONT_FOLLOW
-                         | IN_MASK_ADD,
+    STAT_ANCESTOR_MASK =
+        IN_ATTRIB | IN_CREATE | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_DONT_FOLLOW | IN_MASK_ADD,
     STAT_GONE = IN_IGNORED | IN_UNMOUNT | IN_DELETE_SELF
 };
 
@@ -67,8 +67,8 @@ static int stat_local (const char *path)
         0xef53,                             /* ext2, ext3, ext4 */
         0x01021994, 0x858458f6,             /* tmpfs, ramfs */
         0x58465342, 0x9123683e, 0x3153464a, /* xfs, btrfs, jfs */
-        0x52654973, 0x4d44, 0x5346544e,     /* reiserfs, fat, ntfs */
-        0x72b6, 0x1373,                     /* jffs2, devfs */
+        0x52654973, 0x4d44,     0x5346544e, /* reiserfs, fat, ntfs */
+        0x72b6,     0x1373,                 /* jffs2, devfs */
     };
     struct statfs fs;
 
@@ -159,7 +159,7 @@ static void stat_event (struct ev_loop *loop, ev_watcher_list *list, int wd, uns
 
 static void stat_inotify_cb (EV_P_ ev_io *io, int revents)
 {
-    char buffer[4096] __attribute__ ((aligned (__alignof__ (struct inotify_event))));
+    char buffer[4096] __attribute__ ((aligned (__alignof__(struct inotify_event))));
     EVI_DOOR;
     ssize_t size = evi_sys_read (loop->inotify->fd, buffer, sizeof buffer);
 

@@ -44,7 +44,7 @@ static int tests_count;
 static struct skips {
     int count;
     char what[SKIPS_MAX][160];
-} *skips;
+} * skips;
 
 unsigned test_backend;
 static const char *backend_name = "";
@@ -137,7 +137,8 @@ static void note_skip (const char *name, const char *backend, const char *reason
     int at = __atomic_fetch_add (&skips->count, 1, __ATOMIC_SEQ_CST);
 
     if (at < SKIPS_MAX)
-        snprintf (skips->what[at], sizeof skips->what[at], "%s%s%s: %s", name, *backend ? "@" : "", backend, reason);
+        snprintf (skips->what[at], sizeof skips->what[at], "%s%s%s: %s", name, *backend ? "@" : "", backend,
+                  reason);
 }
 
 _Noreturn void test_skip (const char *reason)

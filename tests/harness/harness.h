@@ -64,19 +64,19 @@ void test_register (const TTest *test, const char *name, int each_backend);
 void test_begin (const char *name, int each_backend, int index);
 void test_end (void);
 
-#define TEST_REGISTERED(name, each_backend)                                     \
-    static void name##_body (void);                                             \
-    START_TEST (name)                                                           \
-    {                                                                           \
-        test_begin (#name, each_backend, _i);                                   \
-        name##_body ();                                                         \
-        test_end ();                                                            \
-    }                                                                           \
-    END_TEST                                                                    \
-    __attribute__ ((constructor)) static void name##_registers (void)           \
-    {                                                                           \
-        test_register (name, #name, each_backend);                              \
-    }                                                                           \
+#define TEST_REGISTERED(name, each_backend)                           \
+    static void name##_body (void);                                   \
+    START_TEST (name)                                                 \
+    {                                                                 \
+        test_begin (#name, each_backend, _i);                         \
+        name##_body ();                                               \
+        test_end ();                                                  \
+    }                                                                 \
+    END_TEST                                                          \
+    __attribute__ ((constructor)) static void name##_registers (void) \
+    {                                                                 \
+        test_register (name, #name, each_backend);                    \
+    }                                                                 \
     static void name##_body (void)
 
 #endif

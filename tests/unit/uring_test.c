@@ -40,7 +40,8 @@ static void poll_with_answer (struct ev_loop *loop, int32_t res)
     evi_fd_reify (loop);
     ck_assert_int_eq (loop->backend->wait (loop, 0), 0);
     ck_assert_uint_eq (evi_ring_ready (&uring_of (loop)->ring), 1);
-    uring_of (loop)->ring.cqes[*uring_of (loop)->ring.cq_head & (uring_of (loop)->ring.cq_entries - 1)].res = res;
+    uring_of (loop)->ring.cqes[*uring_of (loop)->ring.cq_head & (uring_of (loop)->ring.cq_entries - 1)].res =
+        res;
     loop->backend->reap (loop);
     ev_invoke_pending (loop);
 }
@@ -65,7 +66,8 @@ static void end (struct ev_loop *loop, ev_io *w, int fd[2])
     close (fd[1]);
 }
 
-TEST (file_the_ring_refuses_is_served_through_epoll_and_stays_level_triggered) // remark j, TODO EINVAL, rule 5
+TEST (
+    file_the_ring_refuses_is_served_through_epoll_and_stays_level_triggered) // remark j, TODO EINVAL, rule 5
 {
     static const int refusals[] = { -EINVAL, -EOPNOTSUPP };
 
@@ -282,7 +284,8 @@ TEST (ring_that_died_hands_everything_to_epoll) // rule 11
 
 enum { CROWD = 500 };
 
-TEST (every_ready_descriptor_is_served_in_every_run_through_a_tiny_ring) // U-6, U-17, remark h and i, rules 7 and 8
+TEST (
+    every_ready_descriptor_is_served_in_every_run_through_a_tiny_ring) // U-6, U-17, remark h and i, rules 7 and 8
 {
     static ev_io crowd[CROWD];
     struct ev_loop *loop;
