@@ -10,6 +10,17 @@
 /* Finer intervals than this cannot be told apart from "now" (PE-4). */
 #define PERIODIC_FINEST (1.0 / 8192)
 
+/* floor(3) would make embedders link with libm. Beyond 2^53 a double has no fraction. */
+static ev_tstamp periodic_floor (ev_tstamp x)
+{
+    ev_tstamp whole;
+
+    if (!(x > -9007199254740992. && x < 9007199254740992.))
+        return x;
+    whole = (ev_tstamp) (int64_t) x;
+    return whole > x ? whole - 1 : whole;
+}
+
 /* The first offset + n * interval strictly after now. */
 static ev_tstamp periodic_next (const ev_periodic *w, ev_tstamp now)
 {
@@ -17,7 +28,7 @@ static ev_tstamp periodic_next (const ev_periodic *w, ev_tstamp now)
 
     if (w->interval < PERIODIC_FINEST)
         return now;
-    at = w->offset + w->interval * floor ((now - w->offset) / w->interval);
+    at = w->offset + w->interval * periodic_floor ((now - w->offset) / w->interval);
     while (at <= now) { /* once, or twice after rounding */
         if (at + w->interval == at)
             return now; /* the interval is lost in the precision of the time */
