@@ -20,8 +20,8 @@ static int trusted (const char *where)
 
     if (statfs (where, &info))
         return 0;
-    return info.f_type == 0xef53 || info.f_type == 0x01021994 || info.f_type == 0x58465342 ||
-           info.f_type == 0x9123683e;
+    return info.f_type == 0xef53 || info.f_type == 0x01021994 || info.f_type == 0x58465342
+           || info.f_type == 0x9123683e;
 }
 
 static void files_begin (void)
