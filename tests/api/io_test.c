@@ -521,6 +521,49 @@ TEST_BACKENDS (io_stale_registration_under_a_reused_number_is_harmless) // IO-13
     }
 }
 
+static struct {
+    struct kit_io io;
+    int quiet, done;
+} swap;
+
+/* Between the last word to the kernel and its answer, as another thread would. */
+static void swap_file (EV_P) EV_NOEXCEPT
+{
+    int fd = swap.io.w.fd;
+
+    if (swap.done++)
+        return;
+    ev_io_stop (EV_A_ &swap.io.w);
+    close (fd);
+    dup2 (swap.quiet, fd);
+    kit_start (EV_A_ &swap.io, fd, EV_READ);
+}
+
+TEST_BACKENDS (io_number_reused_in_the_release_hook_does_not_inherit_events) // IO-8, HK-5
+{
+    struct ev_loop *loop = test_loop (0);
+    int old[2], quiet[2], keeper;
+
+    test_socketpair (old);
+    test_pipe (quiet);
+    keeper = dup (old[0]);
+    swap.quiet = quiet[0];
+    kit_start (loop, &swap.io, old[0], EV_READ);
+    kit_nowait (loop, 2);
+    kit_put (old[1]);
+    ev_set_loop_release_cb (loop, swap_file, NULL);
+    kit_nowait (loop, 5);
+    ck_assert_int_ge (swap.done, 5);
+    ck_assert_int_eq (swap.io.calls, 0);
+    kit_put (quiet[1]);
+    ck_assert (kit_until (loop, &swap.io.calls, 1, 5.));
+    kit_stop_close (loop, &swap.io);
+    close (keeper);
+    close (old[1]);
+    close (quiet[0]);
+    close (quiet[1]);
+}
+
 /* ---- close closes (U-2) ------------------------------------------------------------------------- */
 
 /* Armed by so many watchers, stopped and closed after so many runs: is the end of file there at once? */

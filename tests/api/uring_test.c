@@ -65,6 +65,26 @@ static int eof_comes (int fd)
     return 0;
 }
 
+#ifndef STOCK_LIBEV
+static struct ev_stats stats_of (struct ev_loop *loop)
+{
+    struct ev_stats stats;
+
+    ck_assert_uint_ge (ev_stats (loop, &stats, sizeof stats), sizeof stats);
+    return stats;
+}
+
+static unsigned rebuilds_of (struct ev_loop *loop)
+{
+    return (unsigned) stats_of (loop).rebuilds;
+}
+#else
+static unsigned rebuilds_of (struct ev_loop *loop)
+{
+    return 0;
+}
+#endif
+
 /* ---- threads (TH-1, U-8, U-10, rule 9) ---------------------------------------------------------- */
 
 /* Runs body (arg) in a thread of its own that has ended when this returns. */
@@ -153,6 +173,7 @@ TEST_BACKENDS (thread_that_made_the_loop_need_not_run_or_destroy_it) // LP-5, TH
         kit_start (loop, &io, fd[1], EV_WRITE);
         kit_nowait (loop, 2);
         ck_assert_int_eq (io.calls, 2);
+        ck_assert_uint_eq (rebuilds_of (loop), 0); /* a ring belongs to whoever runs it first */
         in_thread (destroy_loop, loop);
     }
     close (fd[0]);
@@ -638,14 +659,6 @@ static struct ev_loop *ring_loop (void)
 }
 
 #ifndef STOCK_LIBEV
-static struct ev_stats stats_of (struct ev_loop *loop)
-{
-    struct ev_stats stats;
-
-    ck_assert_uint_ge (ev_stats (loop, &stats, sizeof stats), sizeof stats);
-    return stats;
-}
-
 TEST (ring_costs_one_system_call_per_iteration) // rule 3, rule 6
 {
     struct ev_loop *loop = ring_loop ();
@@ -666,6 +679,85 @@ TEST (ring_costs_one_system_call_per_iteration) // rule 3, rule 6
     ck_assert_uint_le (after.enters - before.enters, 310);
     ck_assert_uint_le (after.submissions - before.submissions, 310);
     end_reader (loop, &io);
+    ev_loop_destroy (loop);
+}
+/* Rings of lesser kernels (EVRING_RING), and of little memory. */
+static const char *const flavours[] = { "coop", "plain", "sq=8,cq=16", "plain,sq=8,cq=16" };
+
+TEST (ring_of_any_flavour_survives_the_thread_that_armed_it) // U-10: re-armed, not parked
+{
+    for (unsigned i = 0; i < sizeof flavours / sizeof *flavours; i++) {
+        struct ev_loop *loop = (setenv ("EVRING_RING", flavours[i], 1), ring_loop ());
+        struct kit_io io;
+
+        start_reader (loop, &io);
+        for (int round = 1; round <= 5; round++) {
+            in_thread (run_nowait, loop);
+            write_to (&io);
+            ck_assert (kit_until (loop, &io.calls, round, 5.));
+        }
+        ck_assert_uint_eq (ev_backend (loop), EVBACKEND_IOURING);
+        ck_assert_uint_eq (stats_of (loop).parked, 0);
+        end_reader (loop, &io);
+        ev_loop_destroy (loop);
+    }
+}
+
+TEST (ring_of_any_flavour_lets_go_when_a_watcher_stops) // U-2
+{
+    for (unsigned i = 0; i < sizeof flavours / sizeof *flavours; i++) {
+        struct ev_loop *loop = (setenv ("EVRING_RING", flavours[i], 1), ring_loop ());
+        struct kit_io io[40];
+        int fd[40][2];
+
+        for (int at = 0; at < 40; at++) {
+            test_socketpair (fd[at]);
+            kit_start (loop, &io[at], fd[at][0], EV_READ);
+        }
+        kit_nowait (loop, 2);
+        for (int at = 0; at < 40; at++) {
+            kit_stop_close (loop, &io[at]);
+            ck_assert_msg (kit_eof (fd[at][1]), "%s: number %d", flavours[i], at);
+            close (fd[at][1]);
+        }
+        ev_loop_destroy (loop);
+    }
+}
+
+static void full_start (struct ev_loop *loop, int count, unsigned value);
+static void full_make_ready (int count);
+static void full_end (struct ev_loop *loop, int count);
+
+TEST (ring_of_any_flavour_loses_nothing) // rule 7, U-6
+{
+    for (unsigned i = 0; i < sizeof flavours / sizeof *flavours; i++) {
+        struct ev_loop *loop = (setenv ("EVRING_RING", flavours[i], 1), ring_loop ());
+
+        full_start (loop, 500, 0);
+        kit_nowait (loop, 2);
+        full_make_ready (500);
+        kit_nowait (loop, 100);
+        full_end (loop, 500);
+    }
+}
+
+static void exit_if_mapped (void *nobody)
+{
+    char line[512];
+    FILE *maps = fopen ("/proc/self/maps", "r");
+    int mapped = 0;
+
+    while (fgets (line, sizeof line, maps))
+        mapped += strstr (line, "io_uring") != NULL;
+    _exit (mapped);
+}
+
+TEST (ring_is_not_mapped_in_a_fork_child) // rule 10
+{
+    struct ev_loop *loop = ring_loop ();
+
+    kit_nowait (loop, 1);
+    ck_assert_int_eq (test_child (exit_if_mapped, NULL, NULL, 0), 0);
     ev_loop_destroy (loop);
 }
 #endif
