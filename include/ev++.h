@@ -14,8 +14,8 @@
  * kind, so ev_* functions and macros work on it too. Rules that hold for every class:
  *   - A watcher belongs to a loop (the default one, unless the constructor is told another) and uses its data
  *     member for the object or pointer given to set.
- *   - set (…) and start (…) with arguments may be called at any time: an active watcher is stopped, changed and
- *     started again. The callback is kept.
+ *   - set (…) and start (…) with arguments may be called at any time: an active watcher is stopped, changed
+ *     and started again. The callback is kept.
  *   - The destructor stops the watcher. Watchers cannot be copied.
  *
  * Needs C++11. Define EV_H to include another header than "ev.h", EV_USE_STDEXCEPT as 0 to do without
@@ -257,7 +257,8 @@ struct loop_ref {
 
     /* ev_once with a function and its argument; an object and a method, with or without revents; a functor; a
      * function known at compile time, with or without revents. */
-    void once (int fd, int events, tstamp timeout, void (*cb) (int revents, void *arg), void *arg = 0) EV_NOEXCEPT
+    void once (int fd, int events, tstamp timeout, void (*cb) (int revents, void *arg),
+               void *arg = 0) EV_NOEXCEPT
     {
         ev_once (EVPP_A_ fd, events, timeout, cb, arg);
     }
