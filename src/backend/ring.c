@@ -111,7 +111,6 @@ EVI int evi_ring_open (struct evi_ring *ring, unsigned entries, unsigned complet
     ring->setup = params.flags;
     ring->features = params.features;
     ring->process = evi_sys_process ();
-    ring->enabled = !(params.flags & EVI_SETUP_R_DISABLED);
     err = (params.features & RING_FLOOR) == RING_FLOOR ? ring_map (ring, &params) : -ENOSYS;
     if (err < 0)
         evi_ring_close (ring);
@@ -121,6 +120,11 @@ EVI int evi_ring_open (struct evi_ring *ring, unsigned entries, unsigned complet
 EVI int evi_ring_mine (const struct evi_ring *ring)
 {
     return ring->process == evi_sys_process ();
+}
+
+EVI int evi_ring_foreign (const struct evi_ring *ring)
+{
+    return ring->thread && ring->thread != evi_sys_thread ();
 }
 
 EVI void evi_ring_close (struct evi_ring *ring)
@@ -141,11 +145,15 @@ EVI void evi_ring_close (struct evi_ring *ring)
 
 EVI int evi_ring_enable (struct evi_ring *ring)
 {
-    int err = ring->enabled ? 0 : evi_sys_uring_register (ring->fd, EVI_REGISTER_ENABLE_RINGS, NULL, 0);
+    int err = 0;
 
-    if (err >= 0)
-        ring->enabled = 1;
-    return err;
+    if (ring->setup & EVI_SETUP_R_DISABLED)
+        err = evi_sys_uring_register (ring->fd, EVI_REGISTER_ENABLE_RINGS, NULL, 0);
+    if (err < 0)
+        return err;
+    ring->enabled = 1;
+    ring->thread = evi_sys_thread ();
+    return 0;
 }
 
 /* ---- submissions: we own the tail, the kernel the head ---- */

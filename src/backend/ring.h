@@ -11,6 +11,7 @@ struct evi_ring {
     unsigned features; /* what it offers */
     unsigned process;  /* evi_sys_process of its maker: in a fork child the mappings are gone */
     int enabled;       /* by the thread that runs it */
+    uintptr_t thread;  /* that thread; 0: none yet */
 
     /* in memory shared with the kernel */
     uint32_t *sq_head, *sq_tail, *sq_flags, *sq_array;
@@ -32,6 +33,9 @@ EVI void evi_ring_close (struct evi_ring *ring);
 /* The calling thread becomes the one that may submit. 0 or -errno. */
 EVI int evi_ring_enable (struct evi_ring *ring);
 EVI int evi_ring_mine (const struct evi_ring *ring); /* 0 in a fork child */
+/* Another thread has entered it. The kernel refuses us then, or (without SINGLE_ISSUER) completes requests when
+ * that thread gets round to it. */
+EVI int evi_ring_foreign (const struct evi_ring *ring);
 
 /* The next submission, zeroed; NULL when the queue is full: enter first. */
 EVI struct evi_sqe *evi_ring_sqe (struct evi_ring *ring);

@@ -363,7 +363,7 @@ static void uring_close (struct ev_loop *loop)
 {
     struct uring *self = loop->backend_data;
 
-    if (self->ring.fd >= 0 && self->ring.enabled && evi_ring_mine (&self->ring))
+    if (self->ring.enabled && evi_ring_mine (&self->ring) && !evi_ring_foreign (&self->ring))
         uring_take_back_all (loop, self);
     evi_ring_close (&self->ring);
     uring_park_close (self);
@@ -409,9 +409,13 @@ static int uring_modify (struct ev_loop *loop, int fd, int told, int want, int f
     return 0;
 }
 
-/* Enters until the request has given its file back. What else arrives waits for the next reap. */
+/* Takes the request back and enters until it has given its file back. What else arrives waits for the next reap.
+ * Nonzero: the ring is another thread's, or dead. */
 static int uring_fetch (struct ev_loop *loop, struct uring *self, uint64_t poll)
 {
+    if (evi_ring_foreign (&self->ring))
+        return EVI_REBUILD;
+    uring_take_back (loop, self, poll);
     for (int tries = 0; tries < URING_FETCH_TRIES; tries++) {
         int err = self->verdict ? self->verdict : uring_enter (loop, self, 0, &uring_at_once, 0);
 
@@ -476,8 +480,10 @@ static void uring_event_fd_drain (const struct uring *self)
 /* What has to be in order before the ring is entered. 0, or what is to become of it. */
 static int uring_prepare (struct ev_loop *loop, struct uring *self)
 {
-    if (EVI_UNLIKELY (self->verdict || !evi_ring_mine (&self->ring)))
-        return self->verdict ? self->verdict : EVI_REBUILD;
+    if (EVI_UNLIKELY (self->verdict))
+        return self->verdict;
+    if (EVI_UNLIKELY (!evi_ring_mine (&self->ring) || evi_ring_foreign (&self->ring)))
+        return EVI_REBUILD;
     uring_take_back_late (loop, self);
     uring_park_arm (loop, self);
     return self->verdict;

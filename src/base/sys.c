@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -191,6 +192,11 @@ EVI unsigned evi_sys_process (void)
     if (EVI_UNLIKELY (!__atomic_load_n (page, __ATOMIC_RELAXED)))
         __atomic_store_n (page, __atomic_add_fetch (&sys_generations, 1, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
     return __atomic_load_n (page, __ATOMIC_RELAXED);
+}
+
+EVI uintptr_t evi_sys_thread (void)
+{
+    return (uintptr_t) pthread_self ();
 }
 
 /* Read from /proc rather than asked with prctl: a filter may kill whoever calls prctl. */

@@ -32,6 +32,8 @@ EVI struct timespec evi_sys_timespec (ev_tstamp seconds); /* rounded up to the n
  * MADV_WIPEONFORK (4.14), else a getpid. Works in a child whose program forgot to tell us of the fork. */
 EVI unsigned evi_sys_process (void);
 
+EVI uintptr_t evi_sys_thread (void); /* which thread this is */
+
 /* 1: a seccomp filter watches this process; 0: none; -errno: cannot tell. */
 EVI int evi_sys_seccomp (void);
 
