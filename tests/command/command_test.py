@@ -409,8 +409,8 @@ class ProbeTest(CommandTest):
     @unittest.skipUnless(IS_ROOT, "needs root to put a file in the place of the sysctl")
     def test_the_sysctl_is_named_as_the_reason(self):
         path = "/proc/sys/kernel/io_uring_disabled"
-        if not os.path.exists(path) or shutil.which("unshare") is None:
-            self.skipTest("no such sysctl, or no unshare")
+        if not os.path.exists(path) or subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL).returncode:
+            self.skipTest("no such sysctl, or no mount namespace to be had")
         for value in ("1", "2"):
             fake = self.write("fake" + value, value + "\n")
             command = ["unshare", "-m", "sh", "-c", 'mount --bind "$0" %s || exit 77; exec "$@"' % path, fake, NORING, "1"]
