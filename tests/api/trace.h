@@ -18,10 +18,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/* ev.h's macros treat every watcher as an ev_watcher, as programs for libev expect; gcc says so for each watcher
- * it sees declared. */
-#pragma GCC diagnostic ignored "-Wstrict-aliasing"
-
 #define PATIENCE 6. /* seconds until something that must happen counts as lost */
 
 /* ---- the trace ---- */
