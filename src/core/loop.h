@@ -83,8 +83,7 @@ static inline void evi_unref (struct ev_loop *loop)
 }
 
 #if EV_VERIFY >= 3
-#define EVI_VERIFY_CHANGE(loop) evi_verify_change (loop)
-EVI void evi_verify_change (struct ev_loop *loop);
+#define EVI_VERIFY_CHANGE(loop) ev_verify (EV_A)
 #else
 #define EVI_VERIFY_CHANGE(loop) ((void) 0)
 #endif

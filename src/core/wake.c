@@ -8,8 +8,6 @@
 
 #include <errno.h>
 
-EVI void evi_wake_answer (struct ev_loop *loop); /* watch/async.c: feeds what was asked for */
-
 static void wake_drain (struct evi_wake *wake)
 {
     char bytes[64];
@@ -27,7 +25,7 @@ static void wake_cb (EV_P_ ev_io *w, int revents)
     (void) w;
     if (__atomic_exchange_n (&loop->wake.knocked, 0, __ATOMIC_SEQ_CST))
         loop->stats.wakeups++;
-    evi_wake_answer (loop);
+    loop->wake.answer (loop);
 }
 
 static int wake_make (int fd[2])
@@ -121,7 +119,7 @@ EVI void evi_wake_slept (struct ev_loop *loop)
     if (EVI_UNLIKELY (
             !loop->wake.opened)) { /* nobody could be waiting for it, and no watcher to feed (AS-7) */
         loop->wake.knocked = 0;
-        evi_wake_answer (loop);
+        loop->wake.answer (loop);
         return;
     }
     evi_feed (loop, &loop->wake.io, EV_CUSTOM);

@@ -5,8 +5,9 @@
 #include "../base/base.h"
 
 struct evi_wake {
-    ev_io io;     /* watches fd[0] */
-    int fd[2];    /* an eventfd twice, or a pipe; -1: nobody has needed it yet */
+    void (*answer) (struct ev_loop *loop); /* feeds what was knocked for; set when the loop is made */
+    ev_io io;                              /* watches fd[0] */
+    int fd[2];                             /* an eventfd twice, or a pipe; -1: nobody has needed it yet */
     int sleeping; /* the loop is, or is about to be, in the kernel: a knock must write */
     int knocked;  /* someone knocked and the loop has not answered yet */
     int opened;

@@ -78,6 +78,7 @@ static int life_open (struct ev_loop *loop, unsigned flags)
     loop->process = evi_sys_process ();
     loop->invoke = ev_invoke_pending;
     loop->jump.fd = -1;
+    loop->wake.answer = evi_knock_answer;
     evi_clock_open (&loop->clock);
     err = flags & EVBACKEND_MASK ? life_choose (loop, flags) : life_choose_recommended (loop);
     if (!err)

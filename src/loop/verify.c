@@ -13,10 +13,3 @@ void ev_verify (EV_P) EV_NOEXCEPT
     evi_pending_verify (loop);
     evi_hooks_verify (loop);
 }
-
-#if EV_VERIFY >= 3
-EVI void evi_verify_change (struct ev_loop *loop)
-{
-    ev_verify (EV_A);
-}
-#endif

@@ -66,7 +66,7 @@ EVI void evi_async_close (struct ev_loop *loop)
 #endif
 
 /* Someone knocked. Signals are queued first, so that async watchers are called before them (SG-7). */
-EVI void evi_wake_answer (struct ev_loop *loop)
+EVI void evi_knock_answer (struct ev_loop *loop)
 {
     evi_signal_answer (loop);
     async_answer (loop);

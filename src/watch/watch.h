@@ -42,6 +42,8 @@ EVI void evi_signal_walk (struct ev_loop *loop, void (*cb) (EV_P_ int type, void
 EVI void evi_child_walk (struct ev_loop *loop, void (*cb) (EV_P_ int type, void *w));
 EVI void evi_stat_walk (struct ev_loop *loop, void (*cb) (EV_P_ int type, void *w));
 
+/* Someone knocked (core/wake.h): feeds signals and async watchers. */
+EVI void evi_knock_answer (struct ev_loop *loop);
 /* Signals that arrived for this loop, between the wake-up and the callbacks. */
 EVI void evi_signal_answer (struct ev_loop *loop);
 
