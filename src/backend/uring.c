@@ -23,7 +23,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/utsname.h>
 
 enum {
     URING_SUBMISSIONS = 256,
@@ -716,50 +715,5 @@ EVI_HOME const struct evi_backend evi_uring = {
     .expose = uring_expose,
     .dump = uring_dump,
 };
-
-/* ---- is it good here? ---- */
-
-/* 6.1.123 to 6.1.127 miss wake-ups (Debian bug 1093243): the one thing only the version tells. */
-static int uring_denied_kernel (void)
-{
-    struct utsname name;
-    unsigned major, minor, patch;
-
-    if (uname (&name) < 0 || sscanf (name.release, "%u.%u.%u", &major, &minor, &patch) != 3)
-        return 0;
-    return major == 6 && minor == 1 && patch >= 123 && patch <= 127;
-}
-
-static int uring_try (void)
-{
-    struct evi_ring ring;
-    int err = evi_ring_open (&ring, 8, 16, 0), good;
-
-    if (err < 0)
-        return err;
-    good = (ring.setup & EVI_SETUP_DEFER_TASKRUN) && !uring_denied_kernel ();
-    evi_ring_close (&ring);
-    return good ? 1 : -EOPNOTSUPP;
-}
-
-/* A filter may kill whoever calls what it does not know, and cannot be asked: under one, only those who name
- * io_uring get it. The filter may come later than the first loop, so that is looked at each time. */
-EVI int evi_uring_recommended (int *reason)
-{
-    static int tried; /* 0: not yet; 1: good; -errno */
-    int answer;
-
-    if (evi_sys_seccomp () != 0) {
-        *reason = -EPERM;
-        return 0;
-    }
-    answer = __atomic_load_n (&tried, __ATOMIC_RELAXED);
-    if (!answer) {
-        answer = uring_try ();
-        __atomic_store_n (&tried, answer, __ATOMIC_RELAXED);
-    }
-    *reason = answer < 0 ? answer : 0;
-    return answer > 0;
-}
 
 #endif
