@@ -104,6 +104,7 @@ TEST_BACKENDS (once_without_anything_never_fires_and_holds_nothing) // ON-1
     struct ev_loop *loop = test_loop (0);
 
     ev_once (loop, -1, 0, -1., note, NULL);
+    ev_once (loop, -1, EV_READ, NAN, note, NULL);
     ck_assert_int_eq (ev_run (loop, 0), 0);
     ck_assert_int_eq (calls, 0);
 }
