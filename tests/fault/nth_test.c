@@ -1,9 +1,10 @@
-/* nth_test.c: the n-th system call of a loop's life fails, for n = 1, 2, 3 … until it has lived through undisturbed.
- * Promises that then every event is delivered all the same, or its watcher told, and that no descriptor leaks.
+/* nth_test.c: the n-th system call of a loop's life fails, for n = 1, 2, 3 … until it has lived undisturbed.
+ * Promises that every event is delivered all the same, or its watcher told, and that no descriptor leaks.
  * Built with a library of its own, in which each system call asks evi_sys_fault first. */
 #define _GNU_SOURCE
 #include "io_kit.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -210,8 +211,7 @@ TEST (nth_io_uring_call_may_fail_and_all_later_ones_too) // rule 11
     }
 }
 
-TEST (
-    nth_helper_descriptor_may_be_refused_and_all_later_ones_too) // LP-11: eventfd by a pipe, the others not at all
+TEST (nth_helper_may_be_refused_and_all_later_ones_too) // LP-11: eventfd by a pipe, the others not at all
 {
     static const char *const helpers[] = { "eventfd", "timerfd", "inotify", "signalfd" };
 
@@ -222,4 +222,44 @@ TEST (
         fault.only = helpers[i];
         ck_assert_int_gt (check_each (EVBACKEND_EPOLL | EVFLAG_SIGNALFD), 0);
     }
+}
+
+static void *send_later (void *nobody)
+{
+    usleep (20000);
+    ev_async_send (life.loop, &life.async);
+    return NULL;
+}
+
+/* An async sent while the loop sleeps, with nothing else to end its sleep. */
+static void check_wakes (void)
+{
+    pthread_t thread;
+
+    life.asyncs = 0;
+    ck_assert_int_eq (pthread_create (&thread, NULL, send_later, NULL), 0);
+    while (!life.asyncs)
+        ev_run (life.loop, EVRUN_ONCE);
+    pthread_join (thread, NULL);
+}
+
+TEST_BACKENDS (
+    helper_of_another_kind_after_a_fork_still_wakes_the_loop) // FK-3: an eventfd before, a pipe after
+{
+    life.loop = test_loop (0);
+    ev_async_init (&life.async, count_async);
+    ev_async_start (life.loop, &life.async);
+    check_wakes ();
+    evi_sys_fault = inject;
+    fault.only = "eventfd";
+    fault.error = EMFILE;
+    fault.n = 1;
+    ev_loop_fork (life.loop);
+    ev_run (life.loop, EVRUN_NOWAIT);
+    ck_assert_str_eq (fault.call, "eventfd");
+    check_wakes (); /* by a pipe */
+    ev_loop_fork (life.loop);
+    ev_run (life.loop, EVRUN_NOWAIT);
+    check_wakes (); /* by an eventfd again */
+    ev_async_stop (life.loop, &life.async);
 }
