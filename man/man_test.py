@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""Do the manual pages keep up with the code? Compares them with what the library exports, what its header
+declares, and what its sources say. usage: man_test.py SOURCES BUILT LIBRARY"""
+import glob
+import os
+import re
+import shutil
+import subprocess
+import sys
+import unittest
+
+SOURCES, BUILT, LIBRARY = (os.path.abspath(path) for path in sys.argv[1:4])
+ROOT = os.path.dirname(SOURCES)
+
+
+def read(*path):
+    with open(os.path.join(*path), encoding="utf-8") as file:
+        return file.read()
+
+
+PAGES = {os.path.basename(path)[:-len(".scd")]: read(path) for path in glob.glob(SOURCES + "/*.scd")}
+ALL = "\n".join(PAGES.values())
+
+
+HEADERS = re.sub(r"/\*.*?\*/", "", read(ROOT, "include", "ev.h") + read(ROOT, "include", "ev_op.h"), flags=re.DOTALL)
+
+
+def bare(text):
+    """Without white space, to compare what is laid out differently."""
+    return re.sub(r"\s", "", text)
+
+
+def mentioned(name):
+    """As a word of its own."""
+    return re.search(r"(?<!\w)%s(?!\w)" % re.escape(name), ALL)
+
+
+def command(*argv, **environment):
+    return subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
+                          env={**os.environ, **environment})
+
+
+class ManTest(unittest.TestCase):
+    def test_every_exported_function_has_its_prototype_in_a_page(self):
+        """As the header has it, parameter by parameter; the loop written out."""
+        header = bare(re.sub(r"EV_CPP \(=.*?\)|EV_NOEXCEPT", "", HEADERS.replace("EV_P", "struct ev_loop *loop")
+                             .replace("*loop_", "*loop,")))
+        text = bare(ALL.replace("\\", "").replace("*++\n*", "*\n*"))
+        names = sorted(set(re.findall(r" T (ev_\w+)", command("nm", "-D", "--defined-only", LIBRARY).stdout)))
+        self.assertGreater(len(names), 60)
+        for name in names:
+            prototype = re.search(r"EV_API_DECL((?:(?!EV_API_DECL)[^;])*?%s\(.*?\));" % name, header)
+            self.assertTrue(prototype, name + " is exported and not declared")
+            self.assertTrue(prototype[1] in text, "no page has " + prototype[1])
+
+    def test_every_constant_of_the_header_is_in_a_page(self):
+        names = set(re.findall(r"\b((?:EVFLAG|EVRUN|EVBREAK)_\w+)\s*=", HEADERS))
+        names |= {name for name in re.findall(r"\b(EV_[A-Z]+)\s*=\s*(?:\(int\) )?0x", HEADERS)}
+        names |= {"EVBACKEND_" + name for name in ("IOURING", "EPOLL", "POLL", "SELECT", "KQUEUE", "ALL", "MASK")}
+        names -= {"EVFLAG_NOSIGFD", "EV_UNDEF", "EV_NONE"}  # a name of old; never seen
+        self.assertGreater(len(names), 25)
+        self.assertEqual([name for name in sorted(names) if not mentioned(name)], [])
+
+    def test_every_member_of_the_statistics_is_explained(self):
+        body = re.search(r"struct ev_stats \{(.*?)\n\};", read(ROOT, "include", "ev_op.h"), re.DOTALL)[1]
+        members = re.findall(r"(\w+);", body)
+        self.assertGreater(len(members), 15)
+        self.assertEqual([name for name in members if "_%s_" % name not in PAGES["ev_stats.3"]], [])
+
+    def test_the_steps_of_an_iteration_are_those_of_run_c(self):
+        """Number by number, as far as an event bit says what happens there."""
+        source = dict(re.findall(r"/\*\s+(\d+)\s+(.*?)\s*\*/", read(ROOT, "src", "loop", "run.c")))
+        chapter = re.search(r"# ONE ITERATION\n(.*?)\n# ", PAGES["ev.7"], re.DOTALL)[1]
+        steps = dict(enumerate(re.findall(r"^\. ((?:.|\n(?!\. |\n))*)", chapter, re.MULTILINE), 1))
+        self.assertEqual(len(steps), len(source) + 1)  # the last line of the list, "again", has no call
+        for number, comment in source.items():
+            for bit in re.findall(r"EV_[A-Z]+", comment):
+                self.assertIn(bit, steps[int(number)], "step " + number)
+
+    def test_every_variable_the_code_reads_is_explained(self):
+        code = "".join(read(path) for path in glob.glob(ROOT + "/src/*/*.c") + glob.glob(ROOT + "/cmd/*.c"))
+        names = set(re.findall(r'(?:getenv|evi_environment) \("(\w+)"\)', code))
+        self.assertIn("LIBEV_FLAGS", names)
+        self.assertEqual([name for name in sorted(names) if "*%s*" % name not in PAGES["evring.1"]], [])
+
+    def test_every_option_of_the_command_is_explained(self):
+        usage = re.search(r"usage\[\] =(.*?);", read(ROOT, "cmd", "main.c"), re.DOTALL)[1]
+        options = set(re.findall(r"--[a-z]+", usage))
+        self.assertGreater(len(options), 4)
+        self.assertEqual([name for name in options if not mentioned(name)], [])
+
+    def test_every_source_file_that_a_page_names_exists_and_has_the_call(self):
+        entries = re.findall(r"^\*.*?\b(ev_\w+) \(.*\n(?:.*\n)*?(?=^\*|^#)", ALL, re.MULTILINE)
+        self.assertGreater(len(entries), 30)
+        for path in set(re.findall(r"(?<!\w)src/\w+/\w+\.c", ALL)):
+            self.assertTrue(os.path.exists(os.path.join(ROOT, path)), path)
+        for block in re.findall(r"^\*[^*].*\((?:.*\n)+?(?=^\*|^#)", PAGES["ev.3"], re.MULTILINE):
+            files, call = re.findall(r"src/\w+/\w+\.c", block), re.search(r"\b(ev_\w+) \(", block)
+            if files and call:
+                self.assertTrue(re.search(r"\b%s \(" % call[1], read(ROOT, files[-1])), call[1] + " is not in " + files[-1])
+
+    def test_every_page_refers_to_pages_that_exist(self):
+        known = set(PAGES) | {"ev_check.3", "ev_dump.3"}
+        for name, page in PAGES.items():
+            for other, section in re.findall(r"\*((?:ev|evring)\w*)\*\((\d)\)", page):
+                self.assertIn("%s.%s" % (other, section), known, name)
+
+    def test_every_page_has_its_chapters_and_its_own_name(self):
+        for name, page in PAGES.items():
+            title, section = name.rsplit(".", 1)
+            self.assertTrue(page.startswith('%s(%s) "evring" "evring manual"\n' % (title, section)), name)
+            chapters = re.findall(r"^# (.*)", page, re.MULTILINE)
+            wanted = ["NAME", "SYNOPSIS"] if section in "13" else ["NAME"]
+            self.assertEqual(chapters[:len(wanted)], wanted, name)
+            self.assertEqual(chapters[-1], "SEE ALSO", name)
+
+    def test_every_page_of_a_kind_has_an_example_that_is_run(self):
+        runs = read(ROOT, "examples", "meson.build")
+        for name, page in PAGES.items():
+            examples = re.findall(r"^@example (\w+)\.c@", page, re.MULTILINE)
+            if name != "evring.1":
+                self.assertTrue(examples, name)
+            for example in examples:
+                self.assertIn("'%s'," % example, runs, name)
+
+    def test_every_page_renders_without_a_warning(self):
+        if not shutil.which("man"):
+            self.skipTest("man is not installed")
+        for page in sorted(glob.glob(BUILT + "/*.[137]")):
+            if read(page).startswith(".so "):
+                continue
+            result = command("man", "--warnings", "--local-file", page, MANWIDTH="80", LC_ALL="C.UTF-8", MANPAGER="cat")
+            self.assertEqual((result.returncode, result.stderr), (0, ""), page)
+            self.assertIn("SEE ALSO", result.stdout, page)
+
+
+unittest.main(argv=sys.argv[:1])
