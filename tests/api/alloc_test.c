@@ -208,6 +208,11 @@ TEST_BACKENDS (a_warm_loop_allocates_nothing_for_descriptors_that_come_and_go) /
     ck_assert_int_eq (blocks, 0);
 }
 
+static void tick (struct ev_loop *loop, ev_timer *w, int revents)
+{
+    events++;
+}
+
 TEST_BACKENDS (an_idle_loop_that_waits_allocates_nothing) // GL-7
 {
     ev_set_allocator (counting);
@@ -215,8 +220,7 @@ TEST_BACKENDS (an_idle_loop_that_waits_allocates_nothing) // GL-7
     ev_timer timer;
     long warm;
 
-    ev_init ((ev_watcher *) &timer, busy);
-    ev_timer_set (&timer, 0.001, 0.001);
+    ev_timer_init (&timer, tick, 0.001, 0.001);
     ev_timer_start (loop, &timer);
     while (events < 5)
         ev_run (loop, EVRUN_ONCE);

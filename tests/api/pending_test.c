@@ -546,6 +546,8 @@ TEST_BACKENDS (a_fed_event_does_not_wake_or_shorten_the_wait) // FE-1
 
 /* ---- leaving a callback by longjmp ---- */
 
+typedef void timer_callback (struct ev_loop *loop, ev_timer *w, int revents);
+
 static jmp_buf way_out;
 
 static void jump_out (struct ev_loop *loop, ev_watcher *w, int revents)
@@ -558,7 +560,7 @@ TEST_BACKENDS (a_callback_may_leave_by_longjmp) // TH-3
     struct ev_loop *loop = test_loop (0);
 
     name_abc ();
-    ev_set_cb (&c, (void (*) (struct ev_loop *, ev_timer *, int)) jump_out);
+    ev_set_cb (&c, (timer_callback *) jump_out);
     feed_abc (loop);
     if (!setjmp (way_out)) {
         ev_run (loop, 0);
@@ -647,7 +649,7 @@ TEST_BACKENDS (invoke_and_invoke_pending_let_a_jump_through) // TH-3
 {
     struct ev_loop *loop = test_loop (0);
 
-    ev_init ((ev_watcher *) &a, jump_out);
+    ev_timer_init (&a, (timer_callback *) jump_out, 0., 0.);
     jump_from_ev_invoke (loop);
     ev_feed_event (loop, &a, EV_CUSTOM);
     if (!setjmp (way_out)) {

@@ -156,6 +156,28 @@ TEST_BACKENDS (a_tiny_interval_fires_once_per_iteration) // PE-4, section 25
     ev_periodic_stop (loop, &periodic);
 }
 
+TEST_BACKENDS (a_small_interval_keeps_its_grid_while_the_clock_can_tell) // PE-1, PE-4
+{
+    struct ev_loop *loop = test_loop (0);
+    static const ev_tstamp intervals[] = { 1. / 8000., 1. / 9000., 1e-4, 1e-5 };
+    ev_periodic periodic;
+
+    for (unsigned i = 0; i < sizeof intervals / sizeof *intervals; i++) {
+        int later = 0;
+
+        for (int j = 0; j < 10; j++) { /* at one time of ten it may be rounded to now */
+            usleep (13);
+            ev_now_update (loop);
+            ev_periodic_init (&periodic, count, 0., intervals[i], NULL);
+            ev_periodic_start (loop, &periodic);
+            later += ev_periodic_at (&periodic) > ev_now (loop);
+            ck_assert_double_le (ev_periodic_at (&periodic), ev_now (loop) + intervals[i] + 1e-6);
+            ev_periodic_stop (loop, &periodic);
+        }
+        ck_assert_msg (later >= 5, "an interval of %g s means now", intervals[i]);
+    }
+}
+
 TEST_BACKENDS (an_interval_as_small_as_it_may_be_ends_as_well) // PE-4, section 25
 {
     struct ev_loop *loop = test_loop (0);
