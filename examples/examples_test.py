@@ -51,7 +51,7 @@ def matches(pattern):
 
 
 def ev_stats():
-    return matches(r"backend 0x[1248]0?, 3 iterations, 3 callbacks\nloop 0x.* 1 references, iteration 3, (.|\n)*")
+    return matches(r"backend 0x[1248]0?, (\d+) iterations, 3 callbacks\nloop 0x.* 1 references, iteration \1, (.|\n)*")
 
 
 def ev_backend():
