@@ -480,7 +480,9 @@ static int count_active (void)
     int active = 0;
 
     for (int i = 0; i < CROWD; i++) {
-        ck_assert_int_eq (!ev_is_active (&crowd[i].timer), !crowd[i].active);
+        if (!ev_is_active (&crowd[i].timer)
+            != !crowd[i].active) /* an assertion that holds costs a system call */
+            ck_abort_msg ("timer %d: active must be %d", i, crowd[i].active);
         active += crowd[i].active;
     }
     return active;
