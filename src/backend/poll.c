@@ -85,7 +85,7 @@ static int poll_wait (struct ev_loop *loop, ev_tstamp limit)
 static void poll_report (struct ev_loop *loop, const struct pollfd *fd)
 {
     if (fd->revents & POLLNVAL) {
-        evi_fd_broken (loop, fd->fd);
+        evi_fd_broken (loop, fd->fd, -EBADF);
         return;
     }
     evi_fd_ready (loop, fd->fd,

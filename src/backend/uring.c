@@ -28,6 +28,7 @@ enum {
     URING_SUBMISSIONS = 256,
     URING_COMPLETIONS = 4096, /* also sizes the kernel's hash of requests that can be taken back */
     URING_FETCH_TRIES = 64,   /* enters until a request taken back must have answered */
+    URING_STALLS_MAX = 1000,  /* enters in a row that moved nothing: the ring is as good as dead */
     URING_PARK_BATCH = 64
 };
 
@@ -49,6 +50,7 @@ struct uring {
     unsigned exclude; /* set-up flags that shall not be tried */
     unsigned submissions, completions;
     int absolute;          /* time limits may be points in time */
+    int stalls;            /* enters in a row that were refused for want of memory and moved nothing */
     int verdict;           /* EVI_REBUILD or EVI_FALL, found out where it could not be said */
     struct evi_cqe *stash; /* completions set aside outside of reap, in order */
     unsigned stash_count, stash_room;
@@ -73,16 +75,20 @@ static uint64_t uring_row_name (const struct ev_loop *loop, int fd)
 /* ---- entering ---- */
 
 /* 0, -EINTR, or what is to become of the ring. */
-static int uring_judge (struct ev_loop *loop, int answer)
+static int uring_judge (struct ev_loop *loop, struct uring *self, int answer)
 {
-    if (answer >= 0)
+    if (answer >= 0 || answer == -ETIME) { /* done, or the limit is over */
+        self->stalls = 0;
         return 0;
+    }
     switch (answer) {
-    case -ETIME:  /* the limit is over */
     case -EAGAIN: /* no memory for requests: what was not taken stays queued; reap, come again */
     case -ENOMEM:
     case -EBUSY: /* before 6.12: completions are parked in the kernel: reap first */
-        return 0;
+        if (evi_ring_ready (&self->ring) || ++self->stalls < URING_STALLS_MAX)
+            return 0;
+        loop->stats.fallback_error = -answer;
+        return EVI_FALL;
     case -EINTR:
         return -EINTR;
     case -EEXIST: /* the ring belongs to another thread: the loop has moved (TH-1) */
@@ -101,7 +107,7 @@ static int uring_enter (struct ev_loop *loop, struct uring *self, unsigned wait,
     int answer = EVI_LIKELY (self->ring.enabled) ? 0 : evi_ring_enable (&self->ring);
 
     if (EVI_UNLIKELY (answer < 0))
-        return uring_judge (loop, answer);
+        return uring_judge (loop, self, answer);
     answer = evi_ring_enter (&self->ring, wait, limit, absolute);
     loop->stats.enters++;
     loop->stats.submissions += queued - evi_ring_queued (&self->ring);
@@ -109,7 +115,7 @@ static int uring_enter (struct ev_loop *loop, struct uring *self, unsigned wait,
         self->absolute = 0;
         return EVI_REBUILD;
     }
-    return uring_judge (loop, answer);
+    return uring_judge (loop, self, answer);
 }
 
 /* Moves all completions to the stash, for the next reap. Nonzero: the last one of a given request was there. */
@@ -235,8 +241,8 @@ static void uring_park (struct ev_loop *loop, struct uring *self, int fd)
     if (self->park_fd < 0)
         self->park_fd = evi_sys_epoll_create ();
     if (self->park_fd < 0) {
+        evi_fd_broken (loop, fd, self->park_fd);
         self->park_fd = -1;
-        evi_fd_broken (loop, fd);
         return;
     }
     loop->fds.rows[fd].mark = URING_PARKED;
@@ -456,13 +462,6 @@ static void uring_release (struct ev_loop *loop, int fd)
 
 /* ---- sleeping ---- */
 
-static void uring_take_back_late (struct ev_loop *loop, struct uring *self)
-{
-    for (unsigned i = 0; i < self->late_count; i++)
-        uring_take_back (loop, self, self->late[i]);
-    self->late_count = 0;
-}
-
 /* A completion caused by another eventfd is signalled by way of a kernel thread, and that only once for each
  * registration (seen on 6.18; doc/IOURING.md). So it is registered anew after each signal. Whatever arrives in
  * between is found by the enter that follows. */
@@ -483,7 +482,6 @@ static int uring_prepare (struct ev_loop *loop, struct uring *self)
         return self->verdict;
     if (EVI_UNLIKELY (!evi_ring_mine (&self->ring) || evi_ring_foreign (&self->ring)))
         return EVI_REBUILD;
-    uring_take_back_late (loop, self);
     uring_park_arm (loop, self);
     return self->verdict;
 }
@@ -554,7 +552,7 @@ static void uring_refused (struct ev_loop *loop, struct uring *self, int fd, int
         break;
     case -EBADF:
         loop->fds.rows[fd].told = 0;
-        evi_fd_broken (loop, fd);
+        evi_fd_broken (loop, fd, err);
         break;
     default: /* EINVAL, EOPNOTSUPP: not this kind of file */
         uring_park (loop, self, fd);
@@ -623,6 +621,16 @@ static void uring_reap_ring (struct ev_loop *loop, struct uring *self)
     loop->stats.completions += count;
 }
 
+/* Stopped by other threads while the loop slept: their files are given back before any callback runs. Here, not
+ * before the sleep: the program's lock is held again. */
+static void uring_take_back_late (struct ev_loop *loop, struct uring *self)
+{
+    for (unsigned i = 0; i < self->late_count; i++)
+        uring_take_back (loop, self, self->late[i]);
+    self->late_count = 0;
+    uring_enter (loop, self, 0, &uring_at_once, 0);
+}
+
 /* When the queue was full, the surplus waits in the kernel and comes only when asked for. It is finite: nothing
  * is armed in here, so no row can answer twice (U-6, U-17). */
 static void uring_reap (struct ev_loop *loop)
@@ -631,6 +639,8 @@ static void uring_reap (struct ev_loop *loop)
 
     if (EVI_UNLIKELY (self->ring.fd < 0 || !evi_ring_mine (&self->ring)))
         return;
+    if (EVI_UNLIKELY (self->late_count))
+        uring_take_back_late (loop, self);
     for (unsigned i = 0; i < self->stash_count; i++) {
         struct evi_cqe cqe = self->stash[i];
 

@@ -4,6 +4,7 @@
 #include "loop.h"
 
 #include <errno.h>
+#include <string.h>
 
 EVI void evi_fd_change (struct ev_loop *loop, int fd, int why)
 {
@@ -37,13 +38,23 @@ static void fd_break_chain (struct ev_loop *loop, ev_watcher_list **head)
     loop->fds.told_broken = 1;
 }
 
-/* Breaking a row puts it on the list again: the loop ends because then it wants nothing. */
+/* Keeps what came onto the list while it was worked through: for the next time. */
+static void fd_forget_told (struct evi_fds *fds, unsigned count)
+{
+    fds->change_count -= count;
+    if (EVI_UNLIKELY (fds->change_count))
+        memmove (fds->changes, fds->changes + count, fds->change_count * sizeof *fds->changes);
+}
+
 EVI void evi_fd_reify (struct ev_loop *loop)
 {
+    unsigned count;
+
     if (EVI_UNLIKELY (loop->fds.nowhere))
         fd_break_chain (loop, &loop->fds.nowhere);
-    for (unsigned i = 0; i < loop->fds.change_count; i++) {
-        int fd = loop->fds.changes[i], fresh, want;
+    count = loop->fds.change_count;
+    for (unsigned i = 0; i < count; i++) {
+        int fd = loop->fds.changes[i], fresh, want, err;
         struct evi_row *row = &loop->fds.rows[fd];
 
         want = evi_fd_want (row);
@@ -52,12 +63,13 @@ EVI void evi_fd_reify (struct ev_loop *loop)
         if (want == row->told && !(fresh && want))
             continue;
         loop->stats.changes++;
-        if (loop->backend->modify (loop, fd, row->told, want, fresh) < 0)
-            evi_fd_broken (loop, fd);
+        err = loop->backend->modify (loop, fd, row->told, want, fresh);
+        if (EVI_UNLIKELY (err < 0))
+            evi_fd_broken (loop, fd, err);
         else
             row->told = (uint8_t) want;
     }
-    loop->fds.change_count = 0;
+    fd_forget_told (&loop->fds, count);
 }
 
 EVI void evi_fd_ready (struct ev_loop *loop, int fd, int got)
@@ -88,8 +100,21 @@ EVI void evi_fd_again (struct ev_loop *loop, int fd)
     evi_fd_change (loop, fd, EVI_WHY_AGAIN);
 }
 
-EVI void evi_fd_broken (struct ev_loop *loop, int fd)
+/* Without its own descriptors a loop could not be woken: they are never given up, only tried again. */
+static void fd_insist (struct ev_loop *loop, int fd, int err)
 {
+    if (err != -ENOMEM)
+        evi_syserr ("watching a descriptor of the loop itself", -err);
+    loop->fds.told_broken = 1;
+    evi_fd_again (loop, fd);
+}
+
+EVI void evi_fd_broken (struct ev_loop *loop, int fd, int err)
+{
+    if (EVI_UNLIKELY (loop->fds.rows[fd].ours)) {
+        fd_insist (loop, fd, err);
+        return;
+    }
     fd_break_chain (loop, &loop->fds.rows[fd].head);
 }
 
@@ -110,14 +135,14 @@ EVI void evi_fd_check_all (struct ev_loop *loop)
 {
     for (unsigned fd = 0; fd < loop->fds.count; fd++)
         if (loop->fds.rows[fd].head && evi_sys_fd_valid ((int) fd) == -EBADF)
-            evi_fd_broken (loop, (int) fd);
+            evi_fd_broken (loop, (int) fd, -EBADF);
 }
 
 EVI int evi_fd_break_highest (struct ev_loop *loop)
 {
     for (unsigned fd = loop->fds.count; fd-- > 0;)
-        if (loop->fds.rows[fd].head) {
-            evi_fd_broken (loop, (int) fd);
+        if (loop->fds.rows[fd].head && !loop->fds.rows[fd].ours) {
+            evi_fd_broken (loop, (int) fd, -ENOMEM);
             return 1;
         }
     return 0;

@@ -36,9 +36,9 @@ EVI void evi_fd_change (struct ev_loop *loop, int fd, int why);
 EVI void evi_fd_reify (struct ev_loop *loop);
 
 /* For backends, the only three words they have for us. */
-EVI void evi_fd_ready (struct ev_loop *loop, int fd, int got); /* the kernel reported these events */
-EVI void evi_fd_again (struct ev_loop *loop, int fd);          /* it must be told anew */
-EVI void evi_fd_broken (struct ev_loop *loop, int fd);         /* it refuses this descriptor */
+EVI void evi_fd_ready (struct ev_loop *loop, int fd, int got);  /* the kernel reported these events */
+EVI void evi_fd_again (struct ev_loop *loop, int fd);           /* it must be told anew */
+EVI void evi_fd_broken (struct ev_loop *loop, int fd, int err); /* it refuses it, with this -errno */
 
 EVI void evi_fd_feed (struct ev_loop *loop, int fd,
                       int events);                   /* queues the watchers that want these events */

@@ -64,7 +64,22 @@ static void wake_close_fds (int fd[2])
         evi_sys_close (fd[1]);
 }
 
-/* Other threads keep the numbers they may be writing to right now: new objects move under them (FK-3). */
+/* New objects move under the numbers that other threads may be writing to right now (FK-3). Only where a pipe has
+ * to follow an eventfd, its write end needs a number of its own. */
+static void wake_replace (struct evi_wake *wake, const int fresh[2])
+{
+    int pipe = fresh[1] != fresh[0], was_pipe = wake->fd[1] != wake->fd[0];
+
+    evi_sys_dup_onto (fresh[0], wake->fd[0]);
+    if (was_pipe)
+        evi_sys_dup_onto (fresh[1], wake->fd[1]);
+    else if (pipe)
+        wake->fd[1] = fresh[1];
+    evi_sys_close (fresh[0]);
+    if (pipe && was_pipe)
+        evi_sys_close (fresh[1]);
+}
+
 EVI void evi_wake_reopen (struct ev_loop *loop)
 {
     struct evi_wake *wake = &loop->wake;
@@ -74,10 +89,7 @@ EVI void evi_wake_reopen (struct ev_loop *loop)
         return;
     evi_fd_disown (loop, &wake->io);
     wake_insist (fresh);
-    evi_sys_dup_onto (fresh[0], wake->fd[0]);
-    if (wake->fd[1] != wake->fd[0])
-        evi_sys_dup_onto (fresh[1], wake->fd[1]);
-    wake_close_fds (fresh);
+    wake_replace (wake, fresh);
     evi_fd_own (loop, &wake->io, wake_cb, wake->fd[0], EV_MAXPRI);
     evi_feed (loop, &wake->io, EV_CUSTOM); /* what was sent before the fork is looked at again (FK-4) */
 }
@@ -100,7 +112,7 @@ EVI void evi_wake_knock (struct ev_loop *loop)
     if (__atomic_exchange_n (&wake->knocked, 1, __ATOMIC_SEQ_CST))
         return;
     if (__atomic_load_n (&wake->sleeping, __ATOMIC_SEQ_CST))
-        evi_sys_write (wake->fd[1], &one, wake->fd[0] == wake->fd[1] ? sizeof one : 1);
+        evi_sys_write (wake->fd[1], &one, sizeof one); /* as an eventfd wants it; a pipe takes anything */
     errno = saved;
 }
 

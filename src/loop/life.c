@@ -135,8 +135,11 @@ void ev_loop_fork (EV_P) EV_NOEXCEPT
 
 EVI void evi_loop_rebuild (struct ev_loop *loop)
 {
-    int err = loop->backend->reopen ? loop->backend->reopen (loop) : 0;
+    int err;
 
+    if (!loop->backend->reopen) /* select and poll hand the kernel everything each time */
+        return;
+    err = loop->backend->reopen (loop);
     loop->stats.rebuilds++;
     if (err < 0) {
         loop->stats.fallback_error = -err;

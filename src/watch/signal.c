@@ -123,8 +123,11 @@ static int signal_fd_add (struct ev_loop *loop, int signum)
     if (!(loop->flags & EVFLAG_SIGNALFD) || (!loop->signalfd && signal_fd_open (loop) < 0))
         return 0;
     sigaddset (&loop->signalfd->set, signum);
+    if (evi_sys_signalfd (loop->signalfd->fd, &loop->signalfd->set) < 0) {
+        sigdelset (&loop->signalfd->set, signum);
+        return 0;
+    }
     signal_mask (SIG_BLOCK, signum);
-    evi_sys_signalfd (loop->signalfd->fd, &loop->signalfd->set);
     return 1;
 }
 
