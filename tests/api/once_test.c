@@ -125,7 +125,7 @@ TEST_BACKENDS (each_part_of_once_holds_a_reference) // ON-2
 }
 
 #ifndef STOCK_LIBEV
-TEST_BACKENDS (once_tells_of_an_invalid_descriptor) // ON-2, decision 26.1
+TEST_BACKENDS (once_tells_of_an_invalid_descriptor) // ON-2, AB-3, decision 26.1
 {
     struct ev_loop *loop = test_loop (0);
     int fd = dup (0);
