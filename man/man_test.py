@@ -123,6 +123,17 @@ class ManTest(unittest.TestCase):
             for example in examples:
                 self.assertIn("'%s'," % example, runs, name)
 
+    def test_every_other_name_leads_to_a_page(self):
+        links = {os.path.basename(path): read(path) for path in glob.glob(BUILT + "/*.[137]")}
+        links = {name: text for name, text in links.items() if text.startswith(".so ")}
+        self.assertIn("ev_check.3", links)
+        for name, text in links.items():
+            self.assertRegex(text, r"\A\.so man\d/\S+\n\Z", name)
+            page = text[len(".so man3/"):-1]
+            self.assertEqual(text[7], page[-1], name)
+            names = re.search(r"# NAME\n\n(.*) - ", PAGES[page])[1].split(", ")
+            self.assertIn(name.rsplit(".", 1)[0], names, page)
+
     def test_every_page_renders_without_a_warning(self):
         if not shutil.which("man"):
             self.skipTest("man is not installed")
