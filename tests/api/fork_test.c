@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/kcmp.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <sys/prctl.h>
@@ -79,6 +80,27 @@ static const char *scene_fails (int side)
         return "signal";
     run_for (scene.loop, 0.01);
     return trace_count == 3 ? NULL : "something else happens";
+}
+
+/* Watchers that make the loop open descriptors of its own, for clock changes and files. */
+static ev_periodic far_off;
+static ev_stat untouched;
+
+static void helpers_begin (struct ev_loop *loop)
+{
+    ev_periodic_init (&far_off, trace_periodic, 0., 1e6, NULL);
+    far_off.data = (void *) "periodic";
+    ev_periodic_start (loop, &far_off);
+    ev_stat_init (&untouched, trace_stat, "/etc/passwd", 0.);
+    untouched.data = (void *) "stat";
+    ev_stat_start (loop, &untouched);
+    ev_run (loop, EVRUN_NOWAIT);
+}
+
+static void helpers_end (struct ev_loop *loop)
+{
+    ev_periodic_stop (loop, &far_off);
+    ev_stat_stop (loop, &untouched);
 }
 
 #define ck_scene_works(when)                                                                                 \
@@ -373,9 +395,21 @@ TEST_BACKENDS (child_that_runs_an_io_uring_loop_untold_finds_it_working)
     check_parent_beside (run_untold_and_work, 0);
 }
 
+static void send_to_scene (void *arg)
+{
+    ev_async_send (scene.loop, &scene.async);
+}
+
 static void send_a_lot (void)
 {
+    struct later later;
+
     ev_loop_fork (scene.loop);
+    ev_run (scene.loop, EVRUN_NOWAIT);
+    trace_clear ();
+    later_start (&later, send_to_scene, NULL); /* into the child's sleep: this one costs a write */
+    child_must (run_until (scene.loop, 1));
+    later_join (&later);
     for (int i = 0; i < 200; i++) {
         ev_async_send (scene.loop, &scene.async);
         raise (SIGUSR1);
@@ -540,29 +574,65 @@ TEST_BACKENDS (wakeup_descriptor_keeps_its_number)
     ev_async_stop (loop, &w);
 }
 
+/* Is descriptor fd the same open file here and in the parent? */
+static int shared_with_parent (int fd)
+{
+    return syscall (SYS_kcmp, getppid (), getpid (), KCMP_FILE, fd, fd) == 0;
+}
+
+static void compare_with_parent (void)
+{
+    char path[40], target[100];
+    int own = 0;
+
+    child_must (shared_with_parent (scene.pair[0][0]));
+    ev_loop_fork (scene.loop);
+    ev_run (scene.loop, EVRUN_NOWAIT);
+    for (int fd = 0; fd < 64; fd++) {
+        snprintf (path, sizeof path, "/proc/self/fd/%d", fd);
+        ssize_t size = readlink (path, target, sizeof target - 1);
+        target[size > 0 ? size : 0] = 0;
+        if (!strstr (target, "anon_inode:") && !strstr (target, "inotify"))
+            continue;
+        own++;
+        child_must (!shared_with_parent (fd));
+    }
+    child_must (own >= 3);
+}
+
+/* FK-3: what wakes the loop, tells of files and of the clock, and what it waits with, is made anew in the child */
+TEST_BACKENDS (child_shares_no_kernel_object_of_the_loop_with_the_parent)
+{
+    struct ev_loop *loop = test_loop (0);
+
+    if (syscall (SYS_kcmp, getpid (), getpid (), KCMP_FILE, 0, 0) != 0)
+        test_skip ("this kernel cannot compare descriptors");
+    scene_begin (loop);
+    helpers_begin (loop);
+    other_begin (compare_with_parent);
+    other_wait ();
+    other_end ();
+    helpers_end (loop);
+    scene_end ();
+}
+
 /* LP-11: nothing of a loop's own survives exec */
 TEST_BACKENDS (every_descriptor_of_a_loop_is_closed_on_exec)
 {
     struct ev_loop *loop;
-    ev_periodic periodic;
-    ev_stat stat;
     int had[64], leaks = 0;
 
     for (int fd = 0; fd < 64; fd++)
         had[fd] = fcntl (fd, F_GETFD) >= 0;
     scene_begin (loop = test_loop (EVFLAG_SIGNALFD));
-    ev_periodic_init (&periodic, trace_periodic, 0., 1e6, NULL);
-    ev_periodic_start (loop, &periodic);
-    ev_stat_init (&stat, trace_stat, "/tmp", 0.);
-    ev_stat_start (loop, &stat);
+    helpers_begin (loop);
     for (int rounds = 0; rounds < 2; rounds++) {
         ev_run (loop, EVRUN_NOWAIT);
         for (int fd = 0; fd < 64; fd++)
             leaks += !had[fd] && fcntl (fd, F_GETFD) == 0;
         ev_loop_fork (loop);
     }
-    ev_periodic_stop (loop, &periodic);
-    ev_stat_stop (loop, &stat);
+    helpers_end (loop);
     scene_end ();
     ck_assert_int_eq (leaks, 2 * 4); /* the scene's two pairs */
 }
@@ -785,26 +855,21 @@ static void count_pending (EV_P_ ev_check *w, int revents)
 TEST_BACKENDS (helpers_of_a_loop_are_invisible)
 {
     struct ev_loop *loop = test_loop (0);
-    ev_periodic periodic;
     ev_check check;
     ev_async async;
-    ev_stat stat;
 
     skip_stock_uring ();
     ev_async_init (&async, trace_async);
+    async.data = (void *) "async";
     ev_async_start (loop, &async);
-    ev_periodic_init (&periodic, trace_periodic, 0., 1e6, NULL);
-    ev_periodic_start (loop, &periodic);
-    ev_stat_init (&stat, trace_stat, "/tmp", 0.);
-    ev_stat_start (loop, &stat);
+    helpers_begin (loop);
     ev_check_init (&check, count_pending);
     ev_check_start (loop, &check);
     for (int i = 0; i < 5; i++)
         ck_assert_int_eq (ev_run (loop, EVRUN_NOWAIT), 4);
     ck_assert_uint_eq (quiet_pending, 0);
     ev_async_stop (loop, &async);
-    ev_periodic_stop (loop, &periodic);
-    ev_stat_stop (loop, &stat);
+    helpers_end (loop);
     ev_check_stop (loop, &check);
     ck_assert_int_eq (ev_run (loop, 0), 0);
 }
