@@ -5,10 +5,12 @@ The programs of the manual pages (man/NAME.c) print what is in man/NAME.out, if 
 have a function below. Environment: BACKENDS, the program man/ev_backend.c, which knows what works here."""
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FLAGS = {"io_uring": "128", "epoll": "4", "poll": "2", "select": "1"}
@@ -85,25 +87,31 @@ def cpp():
     return prints("hello\nthe end\nsilence\n")
 
 
+def exchange(peer, data):
+    """What comes back. First only talks, until the server must stop listening because nobody takes its answers."""
+    back, left, deadline = bytearray(), memoryview(data), time.monotonic() + PATIENCE / 2
+    peer.setblocking(False)
+    while left and select.select([], [peer], [], 0.2)[1]:
+        left = left[peer.send(left[:65536]):]
+    while len(back) < len(data):
+        check(time.monotonic() < deadline, "is stuck after", len(back), "of", len(data))
+        readable, writable, _ = select.select([peer], [peer] if left else [], [], 1)
+        if writable:
+            left = left[peer.send(left[:65536]):]
+        if readable:
+            part = peer.recv(1 << 18)
+            check(part, "hangs up after", len(back))
+            back += part
+    return back
+
+
 def echo(port):
-    data = os.urandom(1 << 20)
-    back = b""
-    with socket.create_connection(("127.0.0.1", port), PATIENCE) as one, \
-            socket.create_connection(("127.0.0.1", port), PATIENCE) as other:
+    data = os.urandom(8 << 20)
+    with socket.socket() as one, socket.create_connection(("127.0.0.1", port), PATIENCE) as other:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        one.connect(("127.0.0.1", port))
         other.sendall(b"x")
-        one.setblocking(False)
-        left = data
-        while len(back) < len(data):  # more than the buffers between us hold: both directions at once
-            try:
-                if left:
-                    left = left[one.send(left[:65536]):]
-            except BlockingIOError:
-                pass
-            try:
-                back += one.recv(65536)
-            except BlockingIOError:
-                pass
-        check(back == data, "sends back something else")
+        check(exchange(one, data) == data, "sends back something else")
         check(other.recv(1) == b"x", "forgets a quiet client")
 
 
