@@ -115,6 +115,8 @@ EVI void evi_fd_broken (struct ev_loop *loop, int fd, int err)
         fd_insist (loop, fd, err);
         return;
     }
+    if (loop->fds.rows[fd].why & ~EVI_WHY_AGAIN) /* said of an earlier file, as in evi_fd_ready */
+        return;
     fd_break_chain (loop, &loop->fds.rows[fd].head);
 }
 
@@ -152,8 +154,7 @@ EVI void evi_fd_verify (struct ev_loop *loop)
 {
     for (unsigned fd = 0; fd < loop->fds.count; fd++)
         for (ev_watcher_list *w = loop->fds.rows[fd].head; w; w = w->next) {
-            if (w->active != 1)
-                evi_misuse ("ev_verify", "an ev_io was initialised while it was active");
+            evi_watcher_verify ((ev_watcher *) w, 1);
             if (((ev_io *) w)->fd != (int) fd)
                 evi_misuse ("ev_verify", "the fd of an ev_io was changed while it was active");
         }

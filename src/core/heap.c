@@ -4,6 +4,7 @@
 
 #include "../base/err.h"
 #include "../base/mem.h"
+#include "watcher.h"
 
 static unsigned heap_parent (unsigned place)
 {
@@ -110,8 +111,7 @@ EVI void evi_heap_verify (const struct evi_heap *heap)
     for (unsigned i = EVI_HEAP_TOP; i < EVI_HEAP_TOP + heap->count; i++) {
         const struct evi_node *node = &heap->nodes[i];
 
-        if (node->w->active != (int) i)
-            evi_misuse ("ev_verify", "a time watcher is not where it says; was it initialised while active?");
+        evi_watcher_verify ((ev_watcher *) node->w, (int) i);
         if (node->at != node->w->at)
             evi_misuse ("ev_verify", "the time of an active watcher was changed behind the loop's back");
         if (i > EVI_HEAP_TOP && node->at < heap->nodes[heap_parent (i)].at)

@@ -16,6 +16,16 @@ EVI void evi_watcher_stop (struct ev_loop *loop, void *w)
     loop->refs--;
 }
 
+EVI void evi_watcher_verify (const ev_watcher *w, int at)
+{
+    if (w->active != at)
+        evi_misuse ("ev_verify", "a watcher was initialised while it was active");
+#if EV_MINPRI != EV_MAXPRI
+    if (w->priority < EV_MINPRI || w->priority > EV_MAXPRI)
+        evi_misuse ("ev_verify", "the priority of an active watcher was set out of range");
+#endif
+}
+
 EVI void evi_list_start (struct ev_loop *loop, struct evi_list *list, void *w)
 {
     EVI_FIT (list->items, list->room, list->count + 1);

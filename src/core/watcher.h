@@ -45,6 +45,9 @@ EVI void evi_watcher_start (struct ev_loop *loop, void *w, int at);
 /* Not active any more. Gives the reference back. */
 EVI void evi_watcher_stop (struct ev_loop *loop, void *w);
 
+/* Aborts if an active watcher is not where it says (at), or its priority is out of range. */
+EVI void evi_watcher_verify (const ev_watcher *w, int at);
+
 /* Lists of watchers of one kind, in start order: the place of a watcher is its active number. */
 struct evi_list {
     ev_watcher **items;

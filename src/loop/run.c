@@ -57,7 +57,7 @@ static ev_tstamp run_time_left (const struct ev_loop *loop)
         left = to < left ? to : left;
     }
     if (left < loop->timeout_interval)
-        left = loop->timeout_interval;
+        left = loop->timeout_interval < RUN_SLEEP_MAX_TOLD ? loop->timeout_interval : RUN_SLEEP_MAX_TOLD;
     if (left < loop->backend->grain)
         left = left <= 0 ? 0 : loop->backend->grain;
     return left;

@@ -78,7 +78,7 @@ void ev_dump (EV_P_ FILE *out) EV_NOEXCEPT
 
 /* ---- EVRING_STATS ---- */
 
-enum { STATS_LOOPS_MAX = 64 }; /* that are reported at exit; one that is destroyed is always reported */
+enum { STATS_LOOPS_MAX = 256 }; /* that are reported; further ones of a process are not */
 
 static struct ev_loop *stats_loops[STATS_LOOPS_MAX];
 
@@ -118,9 +118,12 @@ static void stats_print (const struct ev_loop *loop, FILE *out)
     fputc ('\n', out);
 }
 
-static void stats_report (const struct ev_loop *loop, const char *where)
+static char
+    *stats_where; /* what EVRING_STATS said when the first loop was made: programs clear their environment */
+
+static void stats_report (const struct ev_loop *loop)
 {
-    FILE *out = strcmp (where, "1") ? fopen (where, "ae") : stderr;
+    FILE *out = strcmp (stats_where, "1") ? fopen (stats_where, "ae") : stderr;
 
     if (!out)
         return;
@@ -135,18 +138,29 @@ static void stats_at_exit (void)
         struct ev_loop *loop = __atomic_exchange_n (&stats_loops[i], NULL, __ATOMIC_ACQ_REL);
 
         if (loop && loop->process == evi_sys_process ()) /* a fork child's exit is not the loop's end */
-            stats_report (loop, evi_environment ("EVRING_STATS"));
+            stats_report (loop);
     }
+}
+
+/* Nonzero: statistics are wanted. */
+static int stats_begin (void)
+{
+    static int begun;
+    const char *where = evi_environment ("EVRING_STATS");
+
+    if (EVI_LIKELY (!where || !*where || !strcmp (where, "0")))
+        return 0;
+    if (!__atomic_exchange_n (&begun, 1, __ATOMIC_ACQ_REL)) {
+        stats_where = strdup (where);
+        atexit (stats_at_exit);
+    }
+    return stats_where != NULL;
 }
 
 EVI void evi_stats_open (struct ev_loop *loop)
 {
-    static int registered;
-
-    if (EVI_LIKELY (!evi_environment ("EVRING_STATS")))
+    if (EVI_LIKELY (!stats_begin ()))
         return;
-    if (!__atomic_exchange_n (&registered, 1, __ATOMIC_ACQ_REL))
-        atexit (stats_at_exit);
     for (unsigned i = 0; i < STATS_LOOPS_MAX; i++) {
         struct ev_loop *none = NULL;
 
@@ -157,14 +171,10 @@ EVI void evi_stats_open (struct ev_loop *loop)
 
 EVI void evi_stats_close (struct ev_loop *loop)
 {
-    const char *where = evi_environment ("EVRING_STATS");
-
-    if (EVI_LIKELY (!where))
-        return;
-    for (unsigned i = 0; i < STATS_LOOPS_MAX; i++) {
+    for (unsigned i = 0; stats_where && i < STATS_LOOPS_MAX; i++) {
         struct ev_loop *it = loop;
 
-        __atomic_compare_exchange_n (&stats_loops[i], &it, NULL, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+        if (__atomic_compare_exchange_n (&stats_loops[i], &it, NULL, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+            stats_report (loop);
     }
-    stats_report (loop, where);
 }

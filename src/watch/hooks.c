@@ -146,8 +146,7 @@ EVI void evi_hooks_close (struct ev_loop *loop)
 static void hooks_verify (const struct evi_list *list)
 {
     for (unsigned i = 0; i < list->count; i++)
-        if (list->items[i]->active != (int) i + 1)
-            evi_misuse ("ev_verify", "a watcher was initialised while it was active");
+        evi_watcher_verify (list->items[i], (int) i + 1);
 }
 
 EVI void evi_hooks_verify (struct ev_loop *loop)

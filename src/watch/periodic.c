@@ -7,7 +7,7 @@
 
 #if EV_PERIODIC_ENABLE
 
-/* Finer intervals than this cannot be told apart from "now" (PE-4). */
+/* Finer intervals are reached from the last multiple of this one: dividing by them would lose all precision. */
 #define PERIODIC_FINEST (1.0 / 8192)
 
 /* floor(3) would make embedders link with libm. Beyond 2^53 a double has no fraction. */
@@ -24,12 +24,10 @@ static ev_tstamp periodic_floor (ev_tstamp x)
 /* The first offset + n * interval strictly after now. */
 static ev_tstamp periodic_next (const ev_periodic *w, ev_tstamp now)
 {
-    ev_tstamp at;
+    ev_tstamp grid = w->interval < PERIODIC_FINEST ? PERIODIC_FINEST : w->interval;
+    ev_tstamp at = w->offset + grid * periodic_floor ((now - w->offset) / grid);
 
-    if (w->interval < PERIODIC_FINEST)
-        return now;
-    at = w->offset + w->interval * periodic_floor ((now - w->offset) / w->interval);
-    while (at <= now) { /* once, or twice after rounding */
+    while (at <= now) {
         if (at + w->interval == at)
             return now; /* the interval is lost in the precision of the time */
         at += w->interval;

@@ -22,16 +22,41 @@ static void walk_rows (struct ev_loop *loop, int types, walk_cb cb)
         }
 }
 
+/* Stopping a watcher moves others about in its heap: walk over a copy, and show who is still active. */
+static unsigned walk_copy (struct ev_loop *loop, const struct evi_heap *heap)
+{
+    for (unsigned i = 0; i < heap->count; i++)
+        evi_due_add (loop, heap->nodes[EVI_HEAP_TOP + i].w);
+    return heap->count;
+}
+
+static ev_watcher *walk_next (struct ev_loop *loop)
+{
+    ev_watcher *w = loop->due.items[--loop->due.count];
+
+    return evi_is_active (w) ? w : NULL;
+}
+
 static void walk_timers (struct ev_loop *loop, int types, walk_cb cb)
 {
-    for (unsigned i = loop->timers.count; i-- > 0;) {
-        ev_watcher *w = (ev_watcher *) loop->timers.nodes[EVI_HEAP_TOP + i].w;
-        void *stat = evi_stat_of_timer (w);
+    for (unsigned left = walk_copy (loop, &loop->timers); left > 0; left--) {
+        ev_watcher *w = walk_next (loop);
+        void *stat = w ? evi_stat_of_timer (w) : NULL;
 
         if (stat && types & EV_STAT)
             cb (EV_A_ EV_STAT, stat);
-        else if (!stat && types & EV_TIMER)
+        else if (w && !stat && types & EV_TIMER)
             cb (EV_A_ EV_TIMER, w);
+    }
+}
+
+static void walk_periodics (struct ev_loop *loop, walk_cb cb)
+{
+    for (unsigned left = walk_copy (loop, &loop->periodics); left > 0; left--) {
+        ev_watcher *w = walk_next (loop);
+
+        if (w)
+            cb (EV_A_ EV_PERIODIC, w);
     }
 }
 
@@ -53,8 +78,7 @@ void ev_walk (EV_P_ int types, void (*cb) (EV_P_ int type, void *w)) EV_NOEXCEPT
     if (types & (EV_TIMER | EV_STAT))
         walk_timers (loop, types, cb);
     if (types & EV_PERIODIC)
-        for (unsigned i = loop->periodics.count; i-- > 0;)
-            cb (EV_A_ EV_PERIODIC, loop->periodics.nodes[EVI_HEAP_TOP + i].w);
+        walk_periodics (loop, cb);
     for (int level = EVI_LEVELS; level-- > 0;)
         walk_list (loop, &loop->idle[level], EV_IDLE, types, cb);
     walk_list (loop, &loop->fork, EV_FORK, types, cb);
