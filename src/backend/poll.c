@@ -55,7 +55,7 @@ static int poll_modify (struct ev_loop *loop, int fd, int told, int want, int fr
     struct poll *self = loop->backend_data;
 
     (void) told, (void) fresh;
-    EVI_FIT (self->place, self->place_room, fd + 1);
+    EVI_FIT_ZEROED (self->place, self->place_room, fd + 1);
     if (!want) {
         if (self->place[fd])
             poll_remove (self, fd);

@@ -65,7 +65,7 @@ static int select_modify (struct ev_loop *loop, int fd, int told, int want, int 
     if (fd / SELECT_BITS >= self->words) {
         self->words = fd / SELECT_BITS + 1;
         for (int i = 0; i < 4; i++)
-            EVI_FIT (self->sets[i], self->room[i], self->words);
+            EVI_FIT_ZEROED (self->sets[i], self->room[i], self->words);
     }
     select_put (self->sets[SELECT_READ], fd, want & EV_READ);
     select_put (self->sets[SELECT_WRITE], fd, want & EV_WRITE);

@@ -301,6 +301,8 @@ static void uring_configure (struct uring *self)
         self->submissions = (unsigned) atoi (size + 3);
     if ((size = strstr (text, "cq=")))
         self->completions = (unsigned) atoi (size + 3);
+    if (self->submissions > self->completions) /* the kernel refuses that */
+        self->submissions = self->completions;
 }
 
 static int uring_event_fd_register (const struct uring *self)

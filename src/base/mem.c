@@ -33,15 +33,21 @@ EVI void *evi_resize (void *memory, long size)
     return moved;
 }
 
-/* Rooms double from one cache line on: what a loop has needed once it keeps, and grows no more when warm. */
 EVI void *evi_fit (void *array, unsigned *room, unsigned need, unsigned size)
 {
-    unsigned old = *room, fresh = old ? old : 64 / size + 1;
+    unsigned fresh = *room ? *room : 64 / size + 1;
 
     while (fresh < need)
         fresh *= 2;
-    array = evi_resize (array, (long) fresh * (long) size);
-    memset ((char *) array + (size_t) old * size, 0, (size_t) (fresh - old) * size);
     *room = fresh;
+    return evi_resize (array, (long) fresh * (long) size);
+}
+
+EVI void *evi_fit_zeroed (void *array, unsigned *room, unsigned need, unsigned size)
+{
+    unsigned old = *room;
+
+    array = evi_fit (array, room, need, size);
+    memset ((char *) array + (size_t) old * size, 0, (size_t) (*room - old) * size);
     return array;
 }

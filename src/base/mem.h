@@ -8,13 +8,18 @@
  * ev_set_allocator is to abort, with a message (AB-1). */
 EVI void *evi_resize (void *memory, long size);
 
-/* Makes room for need elements of size bytes each. New elements are zeroed. Returns the array, moved or not. */
+/* Makes room for need elements of size bytes each. Returns the array, moved or not. Rooms double: what a loop has
+ * needed once it keeps, and it allocates no more when warm. */
 EVI void *evi_fit (void *array, unsigned *room, unsigned need, unsigned size);
+EVI void *evi_fit_zeroed (void *array, unsigned *room, unsigned need,
+                          unsigned size); /* … new elements zeroed */
 
-#define EVI_FIT(array, room, need)                                                    \
-    do {                                                                              \
-        if (EVI_UNLIKELY ((unsigned) (need) > (room)))                                \
-            (array) = evi_fit ((array), &(room), (unsigned) (need), sizeof *(array)); \
+#define EVI_FIT(array, room, need) EVI_FIT_BY (evi_fit, array, room, need)
+#define EVI_FIT_ZEROED(array, room, need) EVI_FIT_BY (evi_fit_zeroed, array, room, need)
+#define EVI_FIT_BY(fit, array, room, need)                                        \
+    do {                                                                          \
+        if (EVI_UNLIKELY ((unsigned) (need) > (room)))                            \
+            (array) = fit ((array), &(room), (unsigned) (need), sizeof *(array)); \
     } while (0)
 
 #endif

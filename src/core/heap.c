@@ -6,70 +6,73 @@
 #include "../base/mem.h"
 #include "watcher.h"
 
-static unsigned heap_parent (unsigned place)
+static inline unsigned heap_parent (unsigned place)
 {
     return place / 4 + 2;
 }
 
-static unsigned heap_child (unsigned place)
+static inline unsigned heap_child (unsigned place)
 {
     return place * 4 - 8;
 }
 
-static void heap_put (struct evi_heap *heap, unsigned place, struct evi_node node)
+static inline void heap_put (struct evi_node *nodes, unsigned place, struct evi_node node)
 {
-    heap->nodes[place] = node;
+    nodes[place] = node;
     node.w->active = (int) place;
 }
 
-static void heap_up (struct evi_heap *heap, unsigned place)
+/* Puts node at place or above, moving later ones down. */
+static inline void heap_up (struct evi_node *nodes, unsigned place, struct evi_node node)
 {
-    struct evi_node node = heap->nodes[place];
-
     while (place > EVI_HEAP_TOP) {
         unsigned parent = heap_parent (place);
 
-        if (heap->nodes[parent].at <= node.at)
+        if (nodes[parent].at <= node.at)
             break;
-        heap_put (heap, place, heap->nodes[parent]);
+        heap_put (nodes, place, nodes[parent]);
         place = parent;
     }
-    heap_put (heap, place, node);
+    heap_put (nodes, place, node);
 }
 
-/* The earliest of the children of place, all of which lie before end; 0 if it has none. */
-static unsigned heap_earliest_child (const struct evi_heap *heap, unsigned place, unsigned end)
+/* The earliest of count siblings. Four is the common case, and without a loop a case without branches. */
+static inline const struct evi_node *heap_earliest (const struct evi_node *siblings, unsigned count)
 {
-    unsigned first = heap_child (place), best = first, last = first + 4 < end ? first + 4 : end;
+    const struct evi_node *best = siblings;
 
-    if (first >= end)
-        return 0;
-    for (unsigned child = first + 1; child < last; child++)
-        if (heap->nodes[child].at < heap->nodes[best].at)
-            best = child;
+    if (EVI_LIKELY (count >= 4)) {
+        const struct evi_node *other = siblings[3].at < siblings[2].at ? siblings + 3 : siblings + 2;
+
+        best = siblings[1].at < siblings[0].at ? siblings + 1 : siblings;
+        return other->at < best->at ? other : best;
+    }
+    for (unsigned i = 1; i < count; i++)
+        if (siblings[i].at < best->at)
+            best = siblings + i;
     return best;
 }
 
-static void heap_down (struct evi_heap *heap, unsigned place)
+/* Puts node at place or below, moving earlier ones up. */
+static inline void heap_down (struct evi_node *nodes, unsigned end, unsigned place, struct evi_node node)
 {
-    struct evi_node node = heap->nodes[place];
-    unsigned end = EVI_HEAP_TOP + heap->count, child;
+    for (unsigned child; (child = heap_child (place)) < end;) {
+        const struct evi_node *best = heap_earliest (nodes + child, end - child);
 
-    while ((child = heap_earliest_child (heap, place, end))) {
-        if (node.at <= heap->nodes[child].at)
+        if (node.at <= best->at)
             break;
-        heap_put (heap, place, heap->nodes[child]);
-        place = child;
+        heap_put (nodes, place, *best);
+        place = (unsigned) (best - nodes);
     }
-    heap_put (heap, place, node);
+    heap_put (nodes, place, node);
 }
 
-static void heap_settle (struct evi_heap *heap, unsigned place)
+static inline void heap_settle (struct evi_heap *heap, unsigned place, struct evi_node node)
 {
-    if (place > EVI_HEAP_TOP && heap->nodes[place].at < heap->nodes[heap_parent (place)].at)
-        heap_up (heap, place);
+    if (place > EVI_HEAP_TOP && node.at < heap->nodes[heap_parent (place)].at)
+        heap_up (heap->nodes, place, node);
     else
-        heap_down (heap, place);
+        heap_down (heap->nodes, EVI_HEAP_TOP + heap->count, place, node);
 }
 
 EVI void evi_heap_add (struct evi_heap *heap, ev_watcher_time *w)
@@ -77,8 +80,7 @@ EVI void evi_heap_add (struct evi_heap *heap, ev_watcher_time *w)
     unsigned place = EVI_HEAP_TOP + heap->count++;
 
     EVI_FIT (heap->nodes, heap->room, place + 1);
-    heap->nodes[place] = (struct evi_node){ w->at, w };
-    heap_up (heap, place);
+    heap_up (heap->nodes, place, (struct evi_node){ w->at, w });
 }
 
 EVI void evi_heap_remove (struct evi_heap *heap, ev_watcher_time *w)
@@ -86,23 +88,21 @@ EVI void evi_heap_remove (struct evi_heap *heap, ev_watcher_time *w)
     unsigned place = (unsigned) w->active, last = EVI_HEAP_TOP + --heap->count;
 
     assert (heap->nodes[place].w == w);
-    if (place == last)
-        return;
-    heap->nodes[place] = heap->nodes[last];
-    heap_settle (heap, place);
+    if (EVI_LIKELY (place != last))
+        heap_settle (heap, place, heap->nodes[last]);
 }
 
 EVI void evi_heap_moved (struct evi_heap *heap, ev_watcher_time *w)
 {
-    heap->nodes[w->active].at = w->at;
-    heap_settle (heap, (unsigned) w->active);
+    heap_settle (heap, (unsigned) w->active, (struct evi_node){ w->at, w });
 }
 
 EVI void evi_heap_order (struct evi_heap *heap)
 {
     for (unsigned i = EVI_HEAP_TOP; i < EVI_HEAP_TOP + heap->count; i++) {
-        heap->nodes[i].at = heap->nodes[i].w->at;
-        heap_up (heap, i);
+        ev_watcher_time *w = heap->nodes[i].w;
+
+        heap_up (heap->nodes, i, (struct evi_node){ w->at, w });
     }
 }
 

@@ -11,7 +11,7 @@ static int io_fit (struct ev_loop *loop, int fd)
         return 0;
     if (evi_sys_fd_valid (fd) < 0)
         return -EBADF;
-    EVI_FIT (loop->fds.rows, loop->fds.count, fd + 1);
+    EVI_FIT_ZEROED (loop->fds.rows, loop->fds.count, fd + 1);
     return 0;
 }
 
