@@ -497,7 +497,7 @@ static struct evi_ring_timespec uring_timespec (ev_tstamp seconds)
 
 static int uring_sleep (struct ev_loop *loop, struct uring *self, ev_tstamp limit)
 {
-    struct evi_ring_timespec until = uring_timespec (self->absolute ? loop->clock.mono + limit : limit);
+    struct evi_ring_timespec until = uring_timespec (self->absolute ? loop->deadline : limit);
 
     return uring_enter (loop, self, 1, &until, self->absolute);
 }

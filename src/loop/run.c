@@ -92,6 +92,7 @@ static int run_backend_wait (struct ev_loop *loop, ev_tstamp limit)
 {
     int err;
 
+    loop->deadline = loop->clock.mono + limit; /* now: behind the hook another thread may look at the clock */
     loop->waiting = 1;
     if (loop->release)
         loop->release (EV_A);
