@@ -83,7 +83,8 @@ static char *locate (const char *name)
 
 static void refuse_rights (const char *file, const char *what)
 {
-    cmd_fail (EXIT_UNUSABLE, "%s %s: the loader does not let anyone put a library under it", file, what);
+    cmd_fail (EXIT_UNUSABLE, "%s %s: the loader puts no library under it; a plain copy runs, without rights",
+              file, what);
 }
 
 /* The loader ignores LD_LIBRARY_PATH in a program that gains rights by being executed. It gains none where

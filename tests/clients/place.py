@@ -173,6 +173,11 @@ class Place:
                 file.write(content)
         return files
 
+    def plain(self, program):
+        """A copy without the file capabilities Debian gives it: under a program that gains rights no library can
+        be put, except by root."""
+        return shutil.copy(shutil.which(program), self.path(program))
+
     def command(self, argv):
         return [EVRING, "run", "--backend=" + self.backend, "--stats=" + self.path("stats"), "--", *argv]
 

@@ -79,9 +79,9 @@ class ShadowsocksTest(place.ClientTest):
     @per_backend
     def test_files_pass_the_tunnel_unharmed(self, here):
         common = ["-k", "secret", "-m", "chacha20-ietf-poly1305", "-t", "60"]
-        server, server_port = here.serve(lambda port: ("ss-server", "-s", HOST, "-p", str(port), *common))
+        server, server_port = here.serve(lambda port: (here.plain("ss-server"), "-s", HOST, "-p", str(port), *common))
         local, port = here.serve(lambda port: (
-            "ss-local", "-s", HOST, "-p", str(server_port), "-b", HOST, "-l", str(port), *common))
+            here.plain("ss-local"), "-s", HOST, "-p", str(server_port), "-b", HOST, "-l", str(port), *common))
         origin = self.origin.server_address[1]
         content = self.origin.content
         self.assertEqual(place.checksum(exchange(port, origin, b"", SIZE)), place.checksum(content))
