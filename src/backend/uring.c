@@ -510,18 +510,19 @@ static int uring_idle (const struct uring *self)
 }
 
 /* A ring that defers its work hands out twenty completions per call (6.13 and later), and one that is short of
- * memory or met a bad submission may not have taken all: come back until it has. */
+ * memory or met a bad submission may not have taken all: come back until it has. Without asking for a number of
+ * them: a call that finds fewer would sleep, if only for a moment, and give the processor away. */
 static int uring_sweep (struct ev_loop *loop, struct uring *self)
 {
     int err = 0;
 
-    for (int tries = 0; !err && tries < URING_FETCH_TRIES; tries++) {
+    for (unsigned tries = 0; !err && tries < self->ring.cq_entries; tries++) {
         if (EVI_LIKELY (!evi_ring_queued (&self->ring) && !(evi_ring_flags (&self->ring) & EVI_SQ_TASKRUN)))
             break;
         if (evi_ring_queued (&self->ring))
             uring_set_aside (self, 0);
         loop->stats.sweeps++;
-        err = uring_enter (loop, self, self->ring.cq_entries, &uring_at_once, 0);
+        err = uring_enter (loop, self, 0, &uring_at_once, 0);
     }
     return err;
 }
