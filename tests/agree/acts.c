@@ -48,14 +48,29 @@ static int may_run (int loop)
     return !(stage.program->features & F_EMBED) || !stage.frame_count || (!loop && !foreign);
 }
 
+/* What an embedded loop does by itself is taken away from the loop around it. */
+static int may_run_inner (void)
+{
+    return !(stage.program->features & F_EMBED) || stage.program->features & F_STEAL;
+}
+
 /* A signal belongs to one loop at a time (SG-1). */
 static int signal_free (int slot)
 {
     for (int other = 0; other < SLOTS; other++)
-        if (slot_kind (other) == KIND_signal && slot_loop (other) != slot_loop (slot) && ev_is_active (W (other))
+        if (slot_kind (other) == KIND_signal && slot_loop (other) != slot_loop (slot)
+            && ev_is_active (W (other))
             && stage.slots[other].w.signal.signum == stage.slots[slot].w.signal.signum)
             return 0;
     return 1;
+}
+
+static int inner_frame (void)
+{
+    for (int i = 0; i < stage.frame_count; i++)
+        if (slot_loop (stage.frames[i]))
+            return 1;
+    return 0;
 }
 
 static int may_start (int slot)
@@ -69,6 +84,8 @@ static int may_start (int slot)
         return !stage.ending; /* CL-3 */
     case KIND_embed:
         return !!(stage.program->features & F_EMBED) && !stage.ending;
+    case KIND_io: /* how often an embedded loop is run until it changes nothing any more is open (EM-4) */
+        return !(stage.program->features & F_EMBED && slot_loop (slot) && inner_frame ());
     default:
         return 1;
     }
@@ -149,7 +166,8 @@ static void set_stat (int slot, int x, int y)
     static char paths[FILES][80];
 
     if (!(stage.program->features & F_NOINOTIFY))
-        x = slot_number (slot); /* two that share an inotify watch have more wake-ups in libev: its own affair */
+        x = slot_number (
+            slot); /* two that share an inotify watch have more wake-ups in libev: its own affair */
     snprintf (paths[x], sizeof *paths, "%s/%c/file", stage.directory, 'a' + x);
     ev_stat_set (&stage.slots[slot].w.stat, paths[x], intervals[y]);
 }
@@ -291,7 +309,8 @@ static void kind_op (const struct op *op)
     case OP_PERIODIC_AGAIN:
         LIB->ev_now_update (loop);
         LIB->ev_periodic_again (loop, s);
-        note ("at %ld reschedules %d", coarse (ev_periodic_at (&s->w.periodic) - WORLD_WALL_SECONDS), s->reschedules);
+        note ("at %ld reschedules %d", coarse (ev_periodic_at (&s->w.periodic) - WORLD_WALL_SECONDS),
+              s->reschedules);
         break;
     case OP_SEND:
         if (stage.of[slot_loop (op->subject)].async_known) /* else AS-7 */
@@ -315,7 +334,7 @@ static void kind_op (const struct op *op)
 
 static int drain (int fd, int at_most)
 {
-    char data[65536];
+    static char data[65536];
     int total = 0;
     ssize_t got;
 
@@ -328,12 +347,6 @@ static int drain (int fd, int at_most)
 }
 
 /* ---- loops ---- */
-
-/* What an embedded loop does by itself is taken away from the loop around it. */
-static int may_run_inner (void)
-{
-    return !(stage.program->features & F_EMBED) || stage.program->features & F_STEAL;
-}
 
 static void run (const struct op *op)
 {
@@ -426,7 +439,7 @@ static void fork_really (void)
     pid_t pid;
     int status = 0;
 
-    if (between_steps ())
+    if (between_steps () || !(stage.program->features & F_REALFORK))
         return;
     pid = fork ();
     if (pid > 0) { /* the performance goes on in the child */
@@ -450,6 +463,11 @@ static void reborn (int loop)
     for (int slot = 0; slot < SLOTS; slot++) /* libev's default loop goes on counting idle watchers (LP-7) */
         if (slot_kind (slot) == KIND_idle && slot_loop (slot) == loop)
             stop (slot);
+    LIB->ev_set_loop_release_cb (stage.loops[loop], NULL,
+                                 NULL); /* these, too, outlive libev's default loop */
+    LIB->ev_set_invoke_pending_cb (stage.loops[loop], LIB->ev_invoke_pending);
+    LIB->ev_set_io_collect_interval (stage.loops[loop], 0.);
+    LIB->ev_set_timeout_collect_interval (stage.loops[loop], 0.);
     stage_close_loop (loop);
     note ("destroyed");
     stage.of[loop].refs = 0;
@@ -503,7 +521,8 @@ static void loop_op (const struct op *op)
         once (op);
         break;
     case OP_IO_COLLECT:
-        LIB->ev_set_io_collect_interval (loop, op->x * WORLD_STEP_SECONDS);
+        /* no whole number of steps: a pause that is just over or not quite is a matter of rounding */
+        LIB->ev_set_io_collect_interval (loop, op->x ? (op->x - 0.4) * WORLD_STEP_SECONDS : 0.);
         break;
     case OP_TIMEOUT_COLLECT:
         LIB->ev_set_timeout_collect_interval (loop, op->x * WORLD_STEP_SECONDS);
@@ -542,8 +561,7 @@ static void fill (int fd)
             ;
 }
 
-/* Another file under the same number: watchers are stopped, and set again as the rules want (IO-7). */
-static void replace (int fd, int restart)
+static void unwatch (int fd)
 {
     for (int slot = 0; slot < SLOTS; slot++) {
         ev_io *w = &stage.slots[slot].w.io;
@@ -553,7 +571,21 @@ static void replace (int fd, int restart)
         stop (slot);
         ev_io_set (w, w->fd, w->events & (EV_READ | EV_WRITE));
     }
+}
+
+/* Another file under the same number: watchers are stopped, and set again as the rules want (IO-7). The old file
+ * must be closed then: its peer sees the end at once (U-2). */
+static void replace (int fd, int restart)
+{
+    int old = is_socket (fd) && stage.peer_open[fd] ? dup (stage_peer (fd)) : -1;
+
+    unwatch (fd);
     stage_fd_open (fd);
+    if (old >= 0) {
+        drain (old, 0);
+        note ("the old peer sees %d", (int) recv (old, &(char){ 0 }, 1, MSG_DONTWAIT));
+        close (old);
+    }
     for (int slot = 0; slot < SLOTS && restart; slot++)
         if (slot_kind (slot) == KIND_io && stage.slots[slot].w.io.fd == stage_fd (fd) && stage_loop (slot))
             start (slot);
@@ -566,7 +598,8 @@ static int may_take (int fd)
     int frame = stage.frame_count ? stage.frames[stage.frame_count - 1] : -1;
 
     return stage.program->features & F_STEAL
-           || (frame >= 0 && slot_kind (frame) == KIND_io && stage.slots[frame].w.io.fd == stage_fd (fd) && !stage.invoked);
+           || (frame >= 0 && slot_kind (frame) == KIND_io && stage.slots[frame].w.io.fd == stage_fd (fd)
+               && !stage.invoked);
 }
 
 static void fd_op (const struct op *op)
@@ -615,7 +648,8 @@ static void fd_op (const struct op *op)
 static int signal_watched (int signum)
 {
     for (int slot = 0; slot < SLOTS; slot++)
-        if (slot_kind (slot) == KIND_signal && ev_is_active (W (slot)) && stage.slots[slot].w.signal.signum == signum)
+        if (slot_kind (slot) == KIND_signal && ev_is_active (W (slot))
+            && stage.slots[slot].w.signal.signum == signum)
             return 1;
     return 0;
 }

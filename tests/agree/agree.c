@@ -5,7 +5,8 @@
  *     agree [--seeds N] [--from SEED] [--backend NAME]…     many programs
  *     agree --seed S [--backend NAME] [-v]                  one program; -v shows it and its traces
  *
- * NAME: select poll epoll uring, or stock-select stock-poll (stock libev against itself: tests this test).
+ * NAME: select poll epoll uring (these four by default), uring-coop uring-plain uring-small (lesser rings),
+ * stock-select stock-poll (stock libev against itself: tests this test).
  * --stock FILE and --evring FILE name the libraries. See README.md. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -37,15 +38,22 @@ static const struct variant {
     const struct lib *lib;
     unsigned backend;
     int by_default;
+    const char *ring; /* for EVRING_RING, see src/backend/uring.c */
 } variants[] = {
-    { "select", &evring, EVBACKEND_SELECT, 1 },      { "poll", &evring, EVBACKEND_POLL, 1 },
-    { "epoll", &evring, EVBACKEND_EPOLL, 1 },        { "uring", &evring, EVBACKEND_IOURING, 1 },
-    { "stock-select", &stock, EVBACKEND_SELECT, 0 }, { "stock-poll", &stock, EVBACKEND_POLL, 0 },
+    { "select", &evring, EVBACKEND_SELECT, 1, "" },
+    { "poll", &evring, EVBACKEND_POLL, 1, "" },
+    { "epoll", &evring, EVBACKEND_EPOLL, 1, "" },
+    { "uring", &evring, EVBACKEND_IOURING, 1, "" },
+    { "uring-coop", &evring, EVBACKEND_IOURING, 0, "coop" },
+    { "uring-plain", &evring, EVBACKEND_IOURING, 0, "plain" },
+    { "uring-small", &evring, EVBACKEND_IOURING, 0, "sq=1,cq=2" },
+    { "stock-select", &stock, EVBACKEND_SELECT, 0, "" },
+    { "stock-poll", &stock, EVBACKEND_POLL, 0, "" },
 };
 enum { VARIANTS = sizeof variants / sizeof *variants };
 static const struct variant references[] = {
-    { "stock-epoll", &stock, EVBACKEND_EPOLL, 1 },
-    { "stock-poll", &stock, EVBACKEND_POLL, 1 },
+    { "stock-epoll", &stock, EVBACKEND_EPOLL, 1, "" },
+    { "stock-poll", &stock, EVBACKEND_POLL, 1, "" },
 };
 
 /* With epoll, libev keeps a file that epoll refuses "ready" for one more iteration after its watcher has stopped
@@ -71,7 +79,7 @@ static struct {
 /* Shared by all processes. */
 static struct tally {
     unsigned long compared, differing, detailed, refused;
-} *tally;
+} * tally;
 
 static void *shared (size_t size)
 {
@@ -93,6 +101,7 @@ static void perform_here (const struct program *program, const struct variant *v
     if (!options.verbose)
         dup2 (null, 2);
     close (null);
+    setenv ("EVRING_RING", variant->ring, 1);
     alarm (SECONDS);
     play (program, variant->lib, variant->backend, trace, 0);
     _exit (0);
@@ -112,10 +121,12 @@ static void perform_apart (const struct program *program, const struct variant *
     while (waitpid (pid, &status, 0) < 0 && errno == EINTR)
         ;
     if (WIFSIGNALED (status))
-        trace->length += (unsigned) snprintf (trace->text + trace->length, 100, "*** %s\n",
-                                              WTERMSIG (status) == SIGALRM ? "hangs" : strsignal (WTERMSIG (status)));
+        trace->length +=
+            (unsigned) snprintf (trace->text + trace->length, 100, "*** %s\n",
+                                 WTERMSIG (status) == SIGALRM ? "hangs" : strsignal (WTERMSIG (status)));
     else if (!trace->done)
-        trace->length += (unsigned) snprintf (trace->text + trace->length, 100, "*** exit %d\n", WEXITSTATUS (status));
+        trace->length +=
+            (unsigned) snprintf (trace->text + trace->length, 100, "*** exit %d\n", WEXITSTATUS (status));
 }
 
 static int traces_equal (const struct trace *a, const struct trace *b)
@@ -136,7 +147,8 @@ static int still_differs (const struct program *program, const struct variant *v
 }
 
 /* Takes operations away, many at a time, then fewer, as long as the difference stays. */
-static void shrink (struct program *program, const struct variant *variant, struct trace *wanted, struct trace *got)
+static void shrink (struct program *program, const struct variant *variant, struct trace *wanted,
+                    struct trace *got)
 {
     int runs = 0;
 
@@ -176,8 +188,8 @@ static void print_lines (FILE *out, const char *mark, const char *text, int line
     }
 }
 
-static void print_difference (FILE *out, const char *reference, const char *name, struct trace *wanted, struct trace *got,
-                              int before, int after)
+static void print_difference (FILE *out, const char *reference, const char *name, struct trace *wanted,
+                              struct trace *got, int before, int after)
 {
     size_t at = first_difference (wanted, got), begin = at;
 
@@ -194,7 +206,8 @@ static void report_in_detail (FILE *out, const struct program *program, const st
 {
     struct program small = *program;
 
-    fprintf (out, "  repeat: agree --seed %llu --backend %s -v\n", (unsigned long long) program->seed, variant->name);
+    fprintf (out, "  repeat: agree --seed %llu --backend %s -v\n", (unsigned long long) program->seed,
+             variant->name);
     shrink (&small, variant, wanted, got);
     fprintf (out, "  reduced from %d to %d operations; ", program->count, small.count);
     program_print (&small, out);
@@ -234,7 +247,8 @@ static void report (const struct program *program, const struct variant *variant
 static void reference_fails (const struct program *program, const struct trace *wanted)
 {
     __atomic_fetch_add (&tally->refused, 1, __ATOMIC_RELAXED);
-    printf ("seed %llu: the reference itself fails: a fault of the generator\n", (unsigned long long) program->seed);
+    printf ("seed %llu: the reference itself fails: a fault of the generator\n",
+            (unsigned long long) program->seed);
     print_lines (stdout, "  ", wanted->text + (wanted->length > 300 ? wanted->length - 300 : 0), 20);
     fflush (stdout);
 }
@@ -322,9 +336,9 @@ static void choose (const char *name)
 static void read_options (int argc, char **argv)
 {
     static const struct option known[] = {
-        { "seeds", 1, NULL, 'n' }, { "from", 1, NULL, 'f' },    { "seed", 1, NULL, 's' },    { "backend", 1, NULL, 'b' },
-        { "stock", 1, NULL, 'S' }, { "evring", 1, NULL, 'E' },  { "details", 1, NULL, 'd' }, { "verbose", 0, NULL, 'v' },
-        { NULL, 0, NULL, 0 },
+        { "seeds", 1, NULL, 'n' },   { "from", 1, NULL, 'f' },    { "seed", 1, NULL, 's' },
+        { "backend", 1, NULL, 'b' }, { "stock", 1, NULL, 'S' },   { "evring", 1, NULL, 'E' },
+        { "details", 1, NULL, 'd' }, { "verbose", 0, NULL, 'v' }, { NULL, 0, NULL, 0 },
     };
     int c;
 
@@ -384,6 +398,7 @@ int main (int argc, char **argv)
     load ();
     tally = shared (sizeof *tally);
     bad = work_all ();
-    printf ("%lu programs compared, %lu differ, %lu refused\n", tally->compared, tally->differing, tally->refused);
+    printf ("%lu programs compared, %lu differ, %lu refused\n", tally->compared, tally->differing,
+            tally->refused);
     return bad || tally->differing || tally->refused || tally->compared < options.seeds;
 }

@@ -57,8 +57,9 @@ static void note_state (void)
     note ("  %s", states);
     for (int loop = 0; loop < LOOPS; loop++)
         if (stage.loops[loop]) {
-                    note ("  loop%d iteration %u depth %u pending %s now %ld", loop, LIB->ev_iteration (stage.loops[loop]),
-                  LIB->ev_depth (stage.loops[loop]), stage_pending (loop), coarse (LIB->ev_now (stage.loops[loop]) - WORLD_WALL_SECONDS));
+            note ("  loop%d iteration %u depth %u pending %s now %ld", loop,
+                  LIB->ev_iteration (stage.loops[loop]), LIB->ev_depth (stage.loops[loop]),
+                  stage_pending (loop), coarse (LIB->ev_now (stage.loops[loop]) - WORLD_WALL_SECONDS));
         }
 }
 
@@ -202,7 +203,8 @@ static void mark_ties (int slot)
     for (int other = 0; other < slot && !s->tie; other++)
         if (slot_kind (other) == kind && slot_loop (other) == slot_loop (slot) && ev_is_active (W (other))
             && ev_is_active (W (slot)) && fabs (stage.slots[other].w.timer.at - s->w.timer.at) < 1e-6)
-            s->tie = stage.slots[other].tie = kind * 100 + (stage.slots[other].tie ? stage.slots[other].tie % 100 : other + 1);
+            s->tie = stage.slots[other].tie =
+                kind * 100 + (stage.slots[other].tie ? stage.slots[other].tie % 100 : other + 1);
 }
 
 static void on_look (void)
@@ -211,7 +213,8 @@ static void on_look (void)
         if (!stage.loops[loop] || LIB->ev_pending_count (stage.loops[loop]))
             continue;
         for (int slot = 0; slot < SLOTS; slot++)
-            if (slot_loop (slot) == loop && (slot_kind (slot) == KIND_timer || slot_kind (slot) == KIND_periodic))
+            if (slot_loop (slot) == loop
+                && (slot_kind (slot) == KIND_timer || slot_kind (slot) == KIND_periodic))
                 mark_ties (slot);
     }
 }
@@ -224,15 +227,18 @@ static void note_call (int slot, int revents)
     int loop = slot_loop (slot);
 
     note ("%s %x active %d pending %d/%s iteration %u depth %u now %ld", slot_name (slot), (unsigned) revents,
-          !!ev_is_active (W (slot)), !!ev_is_pending (W (slot)), stage_pending (loop), LIB->ev_iteration (stage.loops[loop]),
-          LIB->ev_depth (stage.loops[loop]), coarse (LIB->ev_now (stage.loops[loop]) - WORLD_WALL_SECONDS));
+          !!ev_is_active (W (slot)), !!ev_is_pending (W (slot)), stage_pending (loop),
+          LIB->ev_iteration (stage.loops[loop]), LIB->ev_depth (stage.loops[loop]),
+          coarse (LIB->ev_now (stage.loops[loop]) - WORLD_WALL_SECONDS));
     if (slot_kind (slot) == KIND_child)
-        note ("  rpid %d rstatus %x priority %d", s->w.child.rpid, (unsigned) s->w.child.rstatus, ev_priority (W (slot)));
+        note ("  rpid %d rstatus %x priority %d", s->w.child.rpid, (unsigned) s->w.child.rstatus,
+              ev_priority (W (slot)));
     if (slot_kind (slot) == KIND_stat)
         note ("  nlink %d size %d was %d %d", (int) s->w.stat.attr.st_nlink, (int) s->w.stat.attr.st_size,
               (int) s->w.stat.prev.st_nlink, (int) s->w.stat.prev.st_size);
     if (slot_kind (slot) == KIND_periodic)
-        note ("  at %ld reschedules %d", coarse (ev_periodic_at (&s->w.periodic) - WORLD_WALL_SECONDS), s->reschedules);
+        note ("  at %ld reschedules %d", coarse (ev_periodic_at (&s->w.periodic) - WORLD_WALL_SECONDS),
+              s->reschedules);
 }
 
 static void slot_called (int slot, int revents)
@@ -295,8 +301,8 @@ static void on_guard_check (struct ev_loop *loop, ev_check *w, int revents)
 {
     int number = loop_of (loop);
 
-    note ("-- loop%d iteration %u pending %s now %ld", number, LIB->ev_iteration (loop), stage_pending (number),
-          coarse (LIB->ev_now (loop) - WORLD_WALL_SECONDS));
+    note ("-- loop%d iteration %u pending %s now %ld", number, LIB->ev_iteration (loop),
+          stage_pending (number), coarse (LIB->ev_now (loop) - WORLD_WALL_SECONDS));
     if (++stage.polls > POLLS_MAX)
         LIB->ev_break (loop, EVBREAK_ALL);
     else if ((int) LIB->ev_iteration (loop) >= stage.of[number].limit)
@@ -512,11 +518,13 @@ void stage_watch_defaults (int slot)
 void stage_close_loop (int loop)
 {
     for (int slot = 0; slot < SLOTS; slot++)
-        if ((slot_kind (slot) == KIND_signal && slot_loop (slot) == loop) || (slot_kind (slot) == KIND_embed && stage.loops[0]))
+        if ((slot_kind (slot) == KIND_signal && slot_loop (slot) == loop)
+            || (slot_kind (slot) == KIND_embed && stage.loops[0]))
             LIB->stop_kind[slot_kind (slot)](stage_loop (slot), W (slot));
     stage.ending++;
     LIB->ev_loop_destroy (stage.loops[loop]);
     stage.ending--;
+    stage.loops[loop] = NULL;
     stage.of[loop].async_known = 0;
 }
 
@@ -538,7 +546,8 @@ static void perform (void)
     }
 }
 
-static void stage_begin (const struct program *program, const struct lib *lib, unsigned backend, struct trace *trace)
+static void stage_begin (const struct program *program, const struct lib *lib, unsigned backend,
+                         struct trace *trace)
 {
     memset (&stage, 0, sizeof stage);
     trace->length = 0;
@@ -554,14 +563,22 @@ static void stage_begin (const struct program *program, const struct lib *lib, u
     world_begin (&world, !!(program->features & F_REMOTE));
 }
 
+/* Where many programs share a process, what a default loop remembers must not pass on (LP-7). */
+static void stop_all (void)
+{
+    for (int slot = 0; slot < SLOTS; slot++)
+        if (stage_loop (slot))
+            LIB->stop_kind[slot_kind (slot)](stage_loop (slot), W (slot));
+}
+
 static void stage_end (int fds_before)
 {
     note ("> end");
+    if (stage.verify)
+        stop_all ();
     for (int loop = LOOPS - 1; loop >= 0; loop--)
-        if (stage.loops[loop]) {
+        if (stage.loops[loop])
             stage_close_loop (loop);
-            stage.loops[loop] = NULL;
-        }
     note_state ();
     note ("descriptors left open: %d", fd_count () - fds_before);
     world_end ();
@@ -569,7 +586,8 @@ static void stage_end (int fds_before)
     stage.trace->done = 1;
 }
 
-void play (const struct program *program, const struct lib *lib, unsigned backend, struct trace *trace, int verify)
+void play (const struct program *program, const struct lib *lib, unsigned backend, struct trace *trace,
+           int verify)
 {
     int fds_before = fd_count ();
 

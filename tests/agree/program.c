@@ -76,7 +76,7 @@ static const struct {
 
 /* Kinds that are there only with a feature. */
 static const unsigned kind_feature[KINDS] = {
-    [KIND_periodic] = F_PERIODIC, [KIND_signal] = F_SIGNAL,   [KIND_child] = F_CHILD, [KIND_stat] = F_STAT,
+    [KIND_periodic] = F_PERIODIC, [KIND_signal] = F_SIGNAL,   [KIND_child] = F_CHILD,  [KIND_stat] = F_STAT,
     [KIND_idle] = F_IDLE,         [KIND_prepare] = F_PHASES,  [KIND_check] = F_PHASES, [KIND_embed] = F_EMBED,
     [KIND_fork] = F_FORK,         [KIND_cleanup] = F_CLEANUP, [KIND_async] = F_ASYNC,
 };
@@ -120,9 +120,13 @@ static int pick (struct source *source, const int *values, int count)
 static unsigned features_sane (unsigned features)
 {
     if (features & F_EMBED)
-        features |= F_LOOP1;
+        features = (features | F_LOOP1)
+                   & ~(unsigned) F_REALFORK; /* an outer loop does not see the inner one made anew */
     if (features & F_JUMP) /* with a timerfd libev notices at once, and half a second later once more */
         features |= F_PERIODIC | F_NOTIMERFD;
+    if (features
+        & (F_FORK | F_REALFORK)) /* a fork makes a new timerfd, and libev look at the clock more often */
+        features |= F_NOTIMERFD;
     if (features & F_CHILD)
         features |= F_DEFAULT;
     if (!(features & F_STAT))
@@ -230,7 +234,8 @@ static void draw_set (struct source *source, const struct program *program, stru
 
 static int feed_bits (struct source *source, int slot)
 {
-    return PICK (source, lib_kind_bits[slot_kind (slot)], EV_READ, EV_READ | EV_WRITE, EV_CUSTOM, EV_TIMER | EV_READ);
+    return PICK (source, lib_kind_bits[slot_kind (slot)], EV_READ, EV_READ | EV_WRITE, EV_CUSTOM,
+                 EV_TIMER | EV_READ);
 }
 
 static void draw_parameters (struct source *source, const struct program *program, struct op *op)
@@ -260,7 +265,8 @@ static void draw_parameters (struct source *source, const struct program *progra
         op->x = PICK (source, EVBREAK_ONE, EVBREAK_ONE, EVBREAK_ALL, EVBREAK_CANCEL);
         break;
     case OP_RUN:
-        op->x = PICK (source, EVRUN_NOWAIT, EVRUN_NOWAIT, EVRUN_ONCE, EVRUN_ONCE, 0, 0, EVRUN_NOWAIT | EVRUN_ONCE);
+        op->x = PICK (source, EVRUN_NOWAIT, EVRUN_NOWAIT, EVRUN_ONCE, EVRUN_ONCE, 0, 0,
+                      EVRUN_NOWAIT | EVRUN_ONCE);
         break;
     case OP_SUSPEND:
     case OP_BURN:
@@ -345,7 +351,8 @@ static int draw_what (struct source *source, unsigned features, int place)
     return what;
 }
 
-static void program_add (struct source *source, struct program *program, int what, int subject, int owner, int when)
+static void program_add (struct source *source, struct program *program, int what, int subject, int owner,
+                         int when)
 {
     struct op op = { .what = (short) what, .owner = (short) owner, .when = (short) when };
 
@@ -393,15 +400,16 @@ static void program_world (struct source *source, struct program *program)
     if (program->features & F_WORLD)
         for (int n = draw (source, 7); n; n--) {
             step += 1 + draw (source, 6);
-            program_add (source, program, draw_what (source, program->features, WORLD), -1, OWNER_WORLD, step);
+            program_add (source, program, draw_what (source, program->features, WORLD), -1, OWNER_WORLD,
+                         step);
         }
 }
 
 static void program_body (struct source *source, struct program *program)
 {
     for (int n = 6 + draw (source, 26); n; n--)
-        program_add (source, program,
-                     draw (source, 3) ? draw_what (source, program->features, TOP) : OP_RUN, -1, OWNER_TOP, 0);
+        program_add (source, program, draw (source, 3) ? draw_what (source, program->features, TOP) : OP_RUN,
+                     -1, OWNER_TOP, 0);
 }
 
 static void program_draw (struct source *source, struct program *program)

@@ -6,7 +6,14 @@
 
 #include "program.h"
 
-enum { TRACE_SIZE = 1 << 18, FRAMES_MAX = 64, STAGE_BUDGET = 500, DEPTH_MAX = 4, RUN_POLLS = 12, POLLS_MAX = 250 };
+enum {
+    TRACE_SIZE = 1 << 18,
+    FRAMES_MAX = 64,
+    STAGE_BUDGET = 500,
+    DEPTH_MAX = 4,
+    RUN_POLLS = 12,
+    POLLS_MAX = 250
+};
 
 struct trace {
     unsigned length;
@@ -16,10 +23,10 @@ struct trace {
 
 struct slot {
     union ev_any_watcher w;
-    int calls;       /* of the callback */
-    int reschedules; /* of a periodic's reschedule callback */
+    int calls;        /* of the callback */
+    int reschedules;  /* of a periodic's reschedule callback */
     int span, jitter; /* of that callback: steps, microseconds */
-    int tie;         /* expires together with others of the same nonzero number */
+    int tie;          /* expires together with others of the same nonzero number */
 };
 
 struct stage {
@@ -35,24 +42,24 @@ struct stage {
     struct {
         ev_prepare prepare;
         ev_check check;
-        int limit;         /* iteration at which ev_run (0) is to be ended */
-        int refs;          /* ours: ev_ref minus ev_unref */
-        int async_known;   /* the loop has had an async watcher */
-        unsigned ambiguous; /* order was open in this iteration, counted from 1 */
-        unsigned reborn;    /* made anew after a fork in this iteration, counted from 1 */
+        int limit;              /* iteration at which ev_run (0) is to be ended */
+        int refs;               /* ours: ev_ref minus ev_unref */
+        int async_known;        /* the loop has had an async watcher */
+        unsigned ambiguous;     /* order was open in this iteration, counted from 1 */
+        unsigned reborn;        /* made anew after a fork in this iteration, counted from 1 */
         int released, acquired; /* iteration in which the hooks were last called */
     } of[LOOPS];
     int fd_base;
     int peer_open[FDS];
     int once_count, once_watching; /* all, and those that wait for FD_ONCE */
-    int budget;            /* operations left */
+    int budget;                    /* operations left */
     int polls;
-    int ending;            /* ev_loop_destroy is at work */
-    int direct;            /* the next callback was asked for by ev_invoke */
-    int invoked;           /* ev_invoke is at work */
+    int ending;               /* ev_loop_destroy is at work */
+    int direct;               /* the next callback was asked for by ev_invoke */
+    int invoked;              /* ev_invoke is at work */
     short frames[FRAMES_MAX]; /* slots whose callbacks are running */
     int frame_count;
-    int world_at;          /* first operation of the world not yet done, by position */
+    int world_at; /* first operation of the world not yet done, by position */
     char directory[64];
 };
 
@@ -81,6 +88,7 @@ void on_event (struct ev_loop *loop, ev_watcher *w, int revents);
 void on_other_event (struct ev_loop *loop, ev_watcher *w, int revents);
 
 /* Performs the program once, in this process: leaves nothing behind but the trace. */
-void play (const struct program *program, const struct lib *lib, unsigned backend, struct trace *trace, int verify);
+void play (const struct program *program, const struct lib *lib, unsigned backend, struct trace *trace,
+           int verify);
 
 #endif

@@ -1,5 +1,6 @@
 /* world.c: see world.h. Every function at the end stands in for one of the C library's; outside of
  * world_begin … world_end they only pass calls on. */
+#undef _FILE_OFFSET_BITS /* both names of fstatat, lstat and statfs are defined here */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -96,10 +97,8 @@ static void world_find (void)
     FIND (syscall);
 }
 
-__attribute__ ((constructor)) static void world_early (void)
-{
-    world_find ();
-}
+/* Somebody may call before any constructor has run. */
+#define LIBC(name) (world_find (), libc.name)
 
 void world_begin (const struct world_hooks *new_hooks, int remote_files)
 {
@@ -150,7 +149,7 @@ static void world_advance (int64_t end)
 
 /* Between two polls a loop may sleep (HK-2), nearly as long as it may and then poll for the rest, about a
  * millisecond or a microsecond, which another library may do its own way: the sleep has used up the step. */
-static int slept;
+static enum { AWAKE, SLEPT, SLEPT_AND_POLLED } slept;
 
 static void world_sleep (int64_t length)
 {
@@ -158,7 +157,7 @@ static void world_sleep (int64_t length)
 
     while (now < end)
         world_advance (end);
-    slept = 1;
+    slept = SLEPT;
 }
 
 void world_pass (int steps)
@@ -177,9 +176,12 @@ static int world_wait (int64_t length, int (*look) (void *), void *arg)
     int64_t end;
     int found;
 
-    if (slept && length > 0 && length < TOLERANCE)
+    if (slept && length > 0 && length < TOLERANCE) {
+        slept = SLEPT_AND_POLLED;
         length = 0;
-    slept = 0;
+    } else {
+        slept = AWAKE;
+    }
     found = look (arg);
     if (found || !length)
         return found;
@@ -233,15 +235,24 @@ static int64_t from_ms (int ms)
 
 /* ---- clocks and sleeps ---- */
 
+static struct timespec world_look_at_clock (void)
+{
+    if (slept == SLEPT_AND_POLLED)
+        slept = AWAKE;
+    hooks->looks ();
+    return to_timespec (now++);
+}
+
 int clock_gettime (clockid_t clock, struct timespec *ts)
 {
     if (hooks && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
         *ts = to_timespec (now + wall_ahead);
-    else if (hooks && (clock == CLOCK_MONOTONIC || clock == CLOCK_MONOTONIC_COARSE || clock == CLOCK_BOOTTIME
-                       || clock == CLOCK_MONOTONIC_RAW))
-        *ts = to_timespec (now++), hooks->looks ();
+    else if (hooks
+             && (clock == CLOCK_MONOTONIC || clock == CLOCK_MONOTONIC_COARSE || clock == CLOCK_BOOTTIME
+                 || clock == CLOCK_MONOTONIC_RAW))
+        *ts = world_look_at_clock ();
     else
-        return libc.clock_gettime (clock, ts);
+        return LIBC (clock_gettime) (clock, ts);
     return 0;
 }
 
@@ -250,7 +261,7 @@ int gettimeofday (struct timeval *restrict tv, void *restrict zone)
     struct timespec ts;
 
     if (!hooks)
-        return libc.gettimeofday (tv, zone);
+        return LIBC (gettimeofday) (tv, zone);
     ts = to_timespec (now + wall_ahead);
     tv->tv_sec = ts.tv_sec;
     tv->tv_usec = ts.tv_nsec / 1000;
@@ -260,7 +271,7 @@ int gettimeofday (struct timeval *restrict tv, void *restrict zone)
 int nanosleep (const struct timespec *length, struct timespec *rest)
 {
     if (!hooks)
-        return libc.nanosleep (length, rest);
+        return LIBC (nanosleep) (length, rest);
     world_sleep (from_timespec (length));
     return 0;
 }
@@ -268,7 +279,7 @@ int nanosleep (const struct timespec *length, struct timespec *rest)
 int clock_nanosleep (clockid_t clock, int flags, const struct timespec *time, struct timespec *rest)
 {
     if (!hooks)
-        return libc.clock_nanosleep (clock, flags, time, rest);
+        return LIBC (clock_nanosleep) (clock, flags, time, rest);
     world_sleep (from_timespec (time) - (flags & TIMER_ABSTIME ? now : 0));
     return 0;
 }
@@ -287,7 +298,7 @@ int epoll_ctl (int epoll, int action, int fd, struct epoll_event *event)
         registered[i].fd = fd;
         registered[i].data = event->data.u64;
     }
-    return libc.epoll_ctl (epoll, action, fd, event);
+    return LIBC (epoll_ctl) (epoll, action, fd, event);
 }
 
 static int known_epoll (int fd)
@@ -331,7 +342,7 @@ struct look_epoll {
 static int look_epoll (void *arg)
 {
     struct look_epoll *look = arg;
-    int count = libc.epoll_wait (look->fd, look->events, look->room, 0);
+    int count = LIBC (epoll_wait) (look->fd, look->events, look->room, 0);
 
     return count > 0 && hooks->stale ? drop_stale (look->fd, look->events, count) : count;
 }
@@ -341,7 +352,7 @@ int epoll_wait (int fd, struct epoll_event *events, int room, int ms)
     struct look_epoll look = { fd, room, events };
 
     if (!hooks)
-        return libc.epoll_wait (fd, events, room, ms);
+        return LIBC (epoll_wait) (fd, events, room, ms);
     return world_wait (from_ms (ms), look_epoll, &look);
 }
 
@@ -361,7 +372,7 @@ static int look_poll (void *arg)
 {
     struct look_poll *look = arg;
 
-    return libc.poll (look->fds, look->count, 0);
+    return LIBC (poll) (look->fds, look->count, 0);
 }
 
 int poll (struct pollfd *fds, nfds_t count, int ms)
@@ -369,7 +380,7 @@ int poll (struct pollfd *fds, nfds_t count, int ms)
     struct look_poll look = { fds, count };
 
     if (!hooks)
-        return libc.poll (fds, count, ms);
+        return LIBC (poll) (fds, count, ms);
     return world_wait (from_ms (ms), look_poll, &look);
 }
 
@@ -378,8 +389,8 @@ int ppoll (struct pollfd *fds, nfds_t count, const struct timespec *limit, const
     struct look_poll look = { fds, count };
 
     if (!hooks || mask)
-        return REAL (int (*) (struct pollfd *, nfds_t, const struct timespec *, const sigset_t *), ppoll) (
-            fds, count, limit, mask);
+        return REAL (int (*) (struct pollfd *, nfds_t, const struct timespec *, const sigset_t *),
+                     ppoll) (fds, count, limit, mask);
     return world_wait (limit ? from_timespec (limit) : -1, look_poll, &look);
 }
 
@@ -397,24 +408,27 @@ static int look_select (void *arg)
     for (int i = 0; i < 2; i++)
         if (look->given[i])
             memcpy (look->given[i], look->asked[i], look->size);
-    return libc.select (look->count, look->given[0], look->given[1], NULL, &none);
+    return LIBC (select) (look->count, look->given[0], look->given[1], NULL, &none);
 }
 
 int select (int count, fd_set *restrict reads, fd_set *restrict writes, fd_set *restrict excepts,
             struct timeval *restrict limit)
 {
     char copies[2][8192];
-    struct look_select look = { .count = count, .given = { reads, writes }, .asked = { copies[0], copies[1] } };
+    struct look_select look = { .count = count,
+                                .given = { reads, writes },
+                                .asked = { copies[0], copies[1] } };
 
     if (!hooks)
-        return libc.select (count, reads, writes, excepts, limit);
+        return LIBC (select) (count, reads, writes, excepts, limit);
     look.size = ((size_t) count + 63) / 64 * 8;
     if (excepts || look.size > sizeof copies[0])
         abort ();
     for (int i = 0; i < 2; i++)
         if (look.given[i])
             memcpy (look.asked[i], look.given[i], look.size);
-    return world_wait (limit ? limit->tv_sec * 1000000000LL + limit->tv_usec * 1000LL : -1, look_select, &look);
+    return world_wait (limit ? limit->tv_sec * 1000000000LL + limit->tv_usec * 1000LL : -1, look_select,
+                       &look);
 }
 
 /* ---- io_uring ---- */
@@ -447,13 +461,13 @@ static int look_ring (void *arg)
     struct timespec none = { 0, 0 };
     struct ring_arg at_once = { .ts = (uintptr_t) &none };
     unsigned flags = look->flags & ~(EXT_ARG | ABS_TIMER);
-    int got = (int) libc.syscall (URING_ENTER, look->fd, look->submit, 0, flags, NULL, 0);
+    int got = (int) LIBC (syscall) (URING_ENTER, look->fd, look->submit, 0, flags, NULL, 0);
 
     if (got < 0)
         return -1;
     look->submitted += got;
     look->submit = 0;
-    return !libc.syscall (URING_ENTER, look->fd, 0, 1, flags | EXT_ARG, &at_once, sizeof at_once);
+    return !LIBC (syscall) (URING_ENTER, look->fd, 0, 1, flags | EXT_ARG, &at_once, sizeof at_once);
 }
 
 static int64_t ring_limit (unsigned flags, const void *arg)
@@ -470,13 +484,14 @@ static int64_t ring_limit (unsigned flags, const void *arg)
     return length;
 }
 
-static long world_ring_enter (int fd, unsigned submit, unsigned wait, unsigned flags, const void *arg, size_t size)
+static long world_ring_enter (int fd, unsigned submit, unsigned wait, unsigned flags, const void *arg,
+                              size_t size)
 {
     struct look_ring look = { .fd = fd, .submit = submit, .flags = flags };
     int found;
 
     if (!wait || !(flags & GETEVENTS))
-        return libc.syscall (URING_ENTER, fd, submit, wait, flags, arg, size);
+        return LIBC (syscall) (URING_ENTER, fd, submit, wait, flags, arg, size);
     found = world_wait (ring_limit (flags, arg), look_ring, &look);
     if (look.submitted || found > 0)
         return look.submitted; /* a positive answer hides ETIME and EINTR, as in life */
@@ -489,22 +504,15 @@ static long world_ring_enter (int fd, unsigned submit, unsigned wait, unsigned f
 #define SYS_epoll_pwait2 441
 #endif
 
-long syscall (long number, ...)
+/* Under a name of our own, since we read all six arguments however many were given. */
+long world_syscall (long number, long a, long b, long c, long d, long e, long f) __asm__("syscall");
+long world_syscall (long number, long a, long b, long c, long d, long e, long f)
 {
-    long a[6];
-    va_list list;
-
-    va_start (list, number);
-    for (int i = 0; i < 6; i++)
-        a[i] = va_arg (list, long);
-    va_end (list);
-    world_find ();
     if (hooks && number == SYS_epoll_pwait2)
-        return world_epoll_pwait2 ((int) a[0], (struct epoll_event *) a[1], (int) a[2], (struct timespec *) a[3]);
+        return world_epoll_pwait2 ((int) a, (struct epoll_event *) b, (int) c, (struct timespec *) d);
     if (hooks && number == URING_ENTER)
-        return world_ring_enter ((int) a[0], (unsigned) a[1], (unsigned) a[2], (unsigned) a[3], (void *) a[4],
-                                 (size_t) a[5]);
-    return libc.syscall (number, a[0], a[1], a[2], a[3], a[4], a[5]);
+        return world_ring_enter ((int) a, (unsigned) b, (unsigned) c, (unsigned) d, (void *) e, (size_t) f);
+    return LIBC (syscall) (number, a, b, c, d, e, f);
 }
 
 /* ---- the notice that somebody set the clock ---- */
@@ -522,7 +530,7 @@ int timerfd_create (int clock, int flags)
     int fd;
 
     if (!hooks)
-        return libc.timerfd_create (clock, flags);
+        return LIBC (timerfd_create) (clock, flags);
     fd = eventfd (0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (fd >= 0 && notices_count < NOTICES_MAX)
         notices[notices_count++] = fd;
@@ -534,8 +542,8 @@ int timerfd_settime (int fd, int flags, const struct itimerspec *new, struct iti
     uint64_t count;
 
     if (!hooks || notice_find (fd) < 0)
-        return libc.timerfd_settime (fd, flags, new, old);
-    if (libc.read (fd, &count, sizeof count) < 0 && errno != EAGAIN)
+        return LIBC (timerfd_settime) (fd, flags, new, old);
+    if (LIBC (read) (fd, &count, sizeof count) < 0 && errno != EAGAIN)
         return -1;
     return 0;
 }
@@ -544,8 +552,7 @@ ssize_t read (int fd, void *data, size_t size)
 {
     ssize_t got;
 
-    world_find ();
-    got = libc.read (fd, data, size);
+    got = LIBC (read) (fd, data, size);
     if (hooks && got > 0 && notice_find (fd) >= 0) {
         errno = ECANCELED;
         return -1;
@@ -557,10 +564,9 @@ int close (int fd)
 {
     int notice = hooks ? notice_find (fd) : -1;
 
-    world_find ();
     if (notice >= 0)
         notices[notice] = notices[--notices_count];
-    return libc.close (fd);
+    return LIBC (close) (fd);
 }
 
 /* ---- children ---- */
@@ -568,7 +574,7 @@ int close (int fd)
 pid_t waitpid (pid_t pid, int *status, int options)
 {
     if (!hooks)
-        return libc.waitpid (pid, status, options);
+        return LIBC (waitpid) (pid, status, options);
     if (children_first == children_last) {
         errno = ECHILD;
         return -1;
@@ -598,7 +604,7 @@ static int world_stat (int result, struct stat *st)
 
 int fstatat (int at, const char *restrict path, struct stat *restrict st, int flags)
 {
-    return world_stat (libc.fstatat (at, path, st, flags), st);
+    return world_stat (LIBC (fstatat) (at, path, st, flags), st);
 }
 
 int lstat (const char *restrict path, struct stat *restrict st)
@@ -615,7 +621,7 @@ int __lxstat (int version, const char *path, struct stat *st)
 
 int statfs (const char *path, struct statfs *fs)
 {
-    int result = libc.statfs (path, fs);
+    int result = LIBC (statfs) (path, fs);
 
     if (hooks && !result)
         fs->f_type = remote ? NFS_SUPER_MAGIC : TMPFS_MAGIC;
