@@ -127,35 +127,69 @@ void bench_shuffle (int *order, int count)
 }
 
 static const struct option option_names[] = {
-    {"backend", required_argument, 0, 'b'},    {"fds", required_argument, 0, 'n'},
-    {"active", required_argument, 0, 'a'},     {"connections", required_argument, 0, 'c'},
-    {"size", required_argument, 0, 's'},       {"timers", required_argument, 0, 't'},
-    {"events", required_argument, 0, 'e'},     {"cpu", required_argument, 0, 'p'},
-    {"client-cpu", required_argument, 0, 'q'}, {"mode", required_argument, 0, 'm'},
-    {0, 0, 0, 0},
+    { "backend", required_argument, 0, 'b' },
+    { "fds", required_argument, 0, 'n' },
+    { "active", required_argument, 0, 'a' },
+    { "connections", required_argument, 0, 'c' },
+    { "size", required_argument, 0, 's' },
+    { "timers", required_argument, 0, 't' },
+    { "events", required_argument, 0, 'e' },
+    { "cpu", required_argument, 0, 'p' },
+    { "client-cpu", required_argument, 0, 'q' },
+    { "mode", required_argument, 0, 'm' },
+    { 0, 0, 0, 0 },
 };
 
 struct bench_options bench_options (int argc, char **argv)
 {
     struct bench_options o = {
-        .backend = "epoll", .fds = 100, .active = 1, .connections = 1, .size = 64,
-        .timers = 1000, .events = 20000, .cpu = -1, .client_cpu = -1, .mode = "",
+        .backend = "epoll",
+        .fds = 100,
+        .active = 1,
+        .connections = 1,
+        .size = 64,
+        .timers = 1000,
+        .events = 20000,
+        .cpu = -1,
+        .client_cpu = -1,
+        .mode = "",
     };
     int letter;
 
     while ((letter = getopt_long (argc, argv, "", option_names, 0)) != -1) {
         switch (letter) {
-        case 'b': o.backend = optarg; break;
-        case 'n': o.fds = atoi (optarg); break;
-        case 'a': o.active = atoi (optarg); break;
-        case 'c': o.connections = atoi (optarg); break;
-        case 's': o.size = atoi (optarg); break;
-        case 't': o.timers = atoi (optarg); break;
-        case 'e': o.events = atol (optarg); break;
-        case 'p': o.cpu = atoi (optarg); break;
-        case 'q': o.client_cpu = atoi (optarg); break;
-        case 'm': o.mode = optarg; break;
-        default: exit (2);
+        case 'b':
+            o.backend = optarg;
+            break;
+        case 'n':
+            o.fds = atoi (optarg);
+            break;
+        case 'a':
+            o.active = atoi (optarg);
+            break;
+        case 'c':
+            o.connections = atoi (optarg);
+            break;
+        case 's':
+            o.size = atoi (optarg);
+            break;
+        case 't':
+            o.timers = atoi (optarg);
+            break;
+        case 'e':
+            o.events = atol (optarg);
+            break;
+        case 'p':
+            o.cpu = atoi (optarg);
+            break;
+        case 'q':
+            o.client_cpu = atoi (optarg);
+            break;
+        case 'm':
+            o.mode = optarg;
+            break;
+        default:
+            exit (2);
         }
     }
     bench_pin (o.cpu);

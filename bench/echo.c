@@ -45,7 +45,7 @@ int main (int argc, char **argv)
     echo_open (&work, &o);
     loop = bench_loop (o.backend);
     ev_io_init (&listener, on_connection, work.listener, EV_READ);
-    ev_io_start (EV_A_ &listener);
+    ev_io_start (EV_A_ & listener);
     ev_run (EV_A_ 0);
     echo_close (&work);
     bench_report (&work.span, o.events, bench_loop_library ());

@@ -15,10 +15,10 @@ static unsigned backend_bit (const char *name)
         const char *name;
         unsigned bit;
     } known[] = {
-        {"select", EVBACKEND_SELECT},
-        {"poll", EVBACKEND_POLL},
-        {"epoll", EVBACKEND_EPOLL},
-        {"iouring", EVBACKEND_IOURING},
+        { "select", EVBACKEND_SELECT },
+        { "poll", EVBACKEND_POLL },
+        { "epoll", EVBACKEND_EPOLL },
+        { "iouring", EVBACKEND_IOURING },
     };
 
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)

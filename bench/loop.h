@@ -4,7 +4,8 @@
 
 #include <ev.h>
 
-struct ev_loop *bench_loop (const char *backend); /* skips the benchmark when the library has no such backend */
-const char *bench_loop_library (void);            /* the libev.so.4 that was loaded, as a path */
+struct ev_loop *bench_loop (
+    const char *backend);              /* skips the benchmark when the library has no such backend */
+const char *bench_loop_library (void); /* the libev.so.4 that was loaded, as a path */
 
 #endif

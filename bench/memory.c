@@ -109,7 +109,7 @@ static void watch_all (EV_P_ int count)
 static void start_watchers (EV_P)
 {
     for (int i = 0; i < work.count; i++)
-        ev_io_start (EV_A_ &watchers[i]);
+        ev_io_start (EV_A_ & watchers[i]);
     ev_run (EV_A_ EVRUN_NOWAIT);
 }
 
@@ -155,7 +155,7 @@ static double ask_timers (const struct bench_options *o)
     heap = heap_bytes;
     for (int i = 0; i < o->timers; i++) {
         ev_timer_init (&timers[i], on_timer, 1000. + i, 0.);
-        ev_timer_start (EV_A_ &timers[i]);
+        ev_timer_start (EV_A_ & timers[i]);
     }
     ev_run (EV_A_ EVRUN_NOWAIT);
     return (double) (heap_bytes - heap) / o->timers;
@@ -171,7 +171,7 @@ static double ask_warm (const struct bench_options *o)
     start_watchers (EV_A);
     ev_init (&tick, on_timer);
     tick.repeat = 1e-4;
-    ev_timer_again (EV_A_ &tick);
+    ev_timer_again (EV_A_ & tick);
     pipes_seed (&work, o->active, o->events);
     ev_run (EV_A_ 0);
     calls = heap_calls;
@@ -184,7 +184,8 @@ static const struct {
     const char *mode;
     double (*ask) (const struct bench_options *o);
 } questions[] = {
-    {"loop", ask_loop}, {"fds", ask_fds}, {"timers", ask_timers}, {"kernel", ask_kernel}, {"warm", ask_warm},
+    { "loop", ask_loop },     { "fds", ask_fds },   { "timers", ask_timers },
+    { "kernel", ask_kernel }, { "warm", ask_warm },
 };
 
 int main (int argc, char **argv)

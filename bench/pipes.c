@@ -40,8 +40,9 @@ int main (int argc, char **argv)
     pipes_open (&work, o.fds);
     watchers = calloc ((size_t) o.fds, sizeof *watchers);
     for (int i = 0; i < o.fds; i++) {
-        ev_io_init (&watchers[i], strcmp (o.mode, "churn") ? on_ready : on_ready_churn, work.pairs[i][0], EV_READ);
-        ev_io_start (EV_A_ &watchers[i]);
+        ev_io_init (&watchers[i], strcmp (o.mode, "churn") ? on_ready : on_ready_churn, work.pairs[i][0],
+                    EV_READ);
+        ev_io_start (EV_A_ & watchers[i]);
     }
     run (EV_A_ o.active, o.active + o.events / 10);
     bench_begin (&span);

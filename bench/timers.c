@@ -46,13 +46,13 @@ static void on_periodic (EV_P_ ev_periodic *w, int revents)
 static void start_all (EV_P)
 {
     for (int i = 0; i < count; i++)
-        ev_timer_start (EV_A_ &timers[i]);
+        ev_timer_start (EV_A_ & timers[i]);
 }
 
 static void stop_all (EV_P)
 {
     for (int i = 0; i < count; i++)
-        ev_timer_stop (EV_A_ &timers[order[i]]);
+        ev_timer_stop (EV_A_ & timers[order[i]]);
 }
 
 static long ask_start (EV_P_ long events, struct bench_span *span)
@@ -123,7 +123,7 @@ static long ask_rewind (EV_P_ long events, struct bench_span *span)
     for (int i = 0; i < count; i++) {
         delays[i] = LATE;
         ev_timer_set (&timers[order[i]], LATE, LATE);
-        ev_timer_start (EV_A_ &timers[order[i]]);
+        ev_timer_start (EV_A_ & timers[order[i]]);
     }
     return again_passes (EV_A_ events, delays, span);
 }
@@ -148,7 +148,7 @@ static long ask_tick (EV_P_ long events, struct bench_span *span)
 
     start_all (EV_A);
     ev_timer_init (&tick, on_timer, 0., 1e-9);
-    ev_timer_start (EV_A_ &tick);
+    ev_timer_start (EV_A_ & tick);
     calls_left = events / 10 + 1;
     ev_run (EV_A_ 0);
     calls_left = events;
@@ -166,7 +166,7 @@ static long ask_periodic (EV_P_ long events, struct bench_span *span)
         ev_periodic_init (&periodics[i], on_periodic, (double) bench_random () / 1e6, 3600., 0);
     bench_begin (span);
     for (int i = 0; i < count; i++)
-        ev_periodic_start (EV_A_ &periodics[i]);
+        ev_periodic_start (EV_A_ & periodics[i]);
     bench_end (span);
     return count;
 }
@@ -175,8 +175,8 @@ static const struct {
     const char *mode;
     long (*ask) (EV_P_ long events, struct bench_span *span); /* returns how many operations it did */
 } questions[] = {
-    {"start", ask_start},   {"stop", ask_stop}, {"cycle", ask_cycle}, {"again", ask_again},
-    {"rewind", ask_rewind}, {"fire", ask_fire}, {"tick", ask_tick},   {"periodic", ask_periodic},
+    { "start", ask_start },   { "stop", ask_stop }, { "cycle", ask_cycle }, { "again", ask_again },
+    { "rewind", ask_rewind }, { "fire", ask_fire }, { "tick", ask_tick },   { "periodic", ask_periodic },
 };
 
 static void ask (EV_P_ const struct bench_options *o)
@@ -204,6 +204,6 @@ int main (int argc, char **argv)
     bench_shuffle (order, count);
     for (int i = 0; i < count; i++)
         ev_timer_init (&timers[i], on_timer, random_delay (), 0.);
-    ask (EV_A_ &o);
+    ask (EV_A_ & o);
     return 0;
 }

@@ -17,8 +17,8 @@
 #include <sys/wait.h>
 
 enum {
-    FDS_SPARE = 64,    /* the loop's own descriptors, stdio */
-    BATCH = 512,       /* events the load generator takes at once: as many as the largest cell has connections */
+    FDS_SPARE = 64, /* the loop's own descriptors, stdio */
+    BATCH = 512,    /* events the load generator takes at once: as many as the largest cell has connections */
     WARM_UP_PART = 10, /* a tenth of the work is done before the span begins */
 };
 
@@ -77,7 +77,7 @@ static void load_send (struct load *l, int fd)
 
 static int load_connect (struct load *l, const struct sockaddr_in *where)
 {
-    struct epoll_event event = {.events = EPOLLIN};
+    struct epoll_event event = { .events = EPOLLIN };
     int fd = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int one = 1;
 
@@ -103,7 +103,7 @@ static void load_answer (struct load *l, int fd)
 
 static void load_run (const struct bench_options *o, long messages, const struct sockaddr_in *where)
 {
-    struct load l = {epoll_create1 (EPOLL_CLOEXEC), o->size, messages, messages};
+    struct load l = { epoll_create1 (EPOLL_CLOEXEC), o->size, messages, messages };
     struct epoll_event events[BATCH];
     int *fds = calloc ((size_t) o->connections, sizeof *fds);
 
@@ -124,7 +124,7 @@ static void load_run (const struct bench_options *o, long messages, const struct
 
 static struct sockaddr_in echo_listen (struct echo *e)
 {
-    struct sockaddr_in where = {.sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK)};
+    struct sockaddr_in where = { .sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
     socklen_t size = sizeof where;
 
     e->listener = socket (AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -47,9 +47,9 @@ enum { ECHO_SIZE_MAX = 4096 };
 struct echo {
     int listener;
     int connections;
-    int closed;           /* connections that came to their end */
-    long served;          /* messages, the warm-up included */
-    long first, last;     /* the span begins after `first` messages and ends with `last` */
+    int closed;       /* connections that came to their end */
+    long served;      /* messages, the warm-up included */
+    long first, last; /* the span begins after `first` messages and ends with `last` */
     struct bench_span span;
 };
 

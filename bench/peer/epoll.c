@@ -24,7 +24,7 @@ void peer_open (void)
 
 static void watch (int fd, int value)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data.fd = value};
+    struct epoll_event event = { .events = EPOLLIN, .data.fd = value };
 
     if (epoll_ctl (set, EPOLL_CTL_ADD, fd, &event))
         bench_die ("epoll_ctl");
