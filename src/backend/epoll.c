@@ -9,6 +9,7 @@
  * A registration outlives its last watcher: removing it would cost a call that is wasted if the watcher comes
  * back, and needless if the descriptor is closed (IO-9). row->mark is the mask the kernel has. */
 #include "../core/loop.h"
+#include "bits.h"
 
 #if EV_USE_EPOLL
 
@@ -20,6 +21,9 @@ enum {
     EPOLL_BATCH = 64,   /* events fetched per wait to begin with; doubles when it was full (IO-16) */
     EPOLL_ALWAYS = 0x80 /* in row->mark: epoll refuses this file because it is always ready */
 };
+
+_Static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLERR == POLLERR && EPOLLHUP == POLLHUP,
+               "epoll speaks the words of poll");
 
 struct epoll {
     int fd;
@@ -69,15 +73,10 @@ static int epoll_reopen (struct ev_loop *loop)
     return 0;
 }
 
-static uint32_t epoll_mask (int want)
-{
-    return (want & EV_READ ? EPOLLIN : 0) | (want & EV_WRITE ? EPOLLOUT : 0);
-}
-
 static int epoll_tell (struct ev_loop *loop, int action, int fd, int want)
 {
     struct epoll *self = loop->backend_data;
-    struct epoll_event event = { .events = epoll_mask (want) };
+    struct epoll_event event = { .events = (uint32_t) evi_bits_asked (want) };
     int err;
 
     event.data.u64 = (uint64_t) loop->fds.rows[fd].gen << 32 | (uint32_t) fd;
@@ -166,8 +165,7 @@ static void epoll_report (struct ev_loop *loop, const struct epoll_event *event)
     struct epoll *self = loop->backend_data;
     int fd = (int) (uint32_t) event->data.u64;
     struct evi_row *row = &loop->fds.rows[fd];
-    int got = (event->events & (EPOLLIN | EPOLLERR | EPOLLHUP) ? EV_READ : 0)
-              | (event->events & (EPOLLOUT | EPOLLERR | EPOLLHUP) ? EV_WRITE : 0);
+    int got = evi_bits_got (event->events);
 
     if (EVI_UNLIKELY (row->gen != (uint32_t) (event->data.u64 >> 32))) {
         loop->stats.stale++;

@@ -3,11 +3,11 @@
  * What poll does badly: the kernel is handed every descriptor each time and looks at each of them, and waits
  * are in milliseconds. What it does well: no kernel state, so nothing to lose in a fork or a close. */
 #include "../core/loop.h"
+#include "bits.h"
 
 #if EV_USE_POLL
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 
 struct poll {
@@ -63,8 +63,7 @@ static int poll_modify (struct ev_loop *loop, int fd, int told, int want, int fr
     }
     if (!self->place[fd])
         poll_add (self, fd);
-    self->fds[self->place[fd] - 1].events =
-        (short) ((want & EV_READ ? POLLIN : 0) | (want & EV_WRITE ? POLLOUT : 0));
+    self->fds[self->place[fd] - 1].events = evi_bits_asked (want);
     return 0;
 }
 
@@ -88,9 +87,7 @@ static void poll_report (struct ev_loop *loop, const struct pollfd *fd)
         evi_fd_broken (loop, fd->fd, -EBADF);
         return;
     }
-    evi_fd_ready (loop, fd->fd,
-                  (fd->revents & (POLLIN | POLLERR | POLLHUP) ? EV_READ : 0)
-                      | (fd->revents & (POLLOUT | POLLERR | POLLHUP) ? EV_WRITE : 0));
+    evi_fd_ready (loop, fd->fd, evi_bits_got ((unsigned) fd->revents));
 }
 
 static void poll_reap (struct ev_loop *loop)

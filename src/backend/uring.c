@@ -14,12 +14,12 @@
  * A report carries a name, not a pointer: descriptor and generation. One that is about an earlier use of the
  * number falls to the floor. */
 #include "../core/loop.h"
+#include "bits.h"
 #include "ring.h"
 
 #if EV_USE_IOURING
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -50,6 +50,7 @@ struct uring {
     unsigned exclude; /* set-up flags that shall not be tried */
     unsigned submissions, completions;
     int absolute;          /* time limits may be points in time */
+    int no_absolute;       /* the kernel says it can, and cannot */
     int stalls;            /* enters in a row that were refused for want of memory and moved nothing */
     int verdict;           /* EVI_REBUILD or EVI_FALL, found out where it could not be said */
     struct evi_cqe *stash; /* completions set aside outside of reap, in order */
@@ -112,7 +113,7 @@ static int uring_enter (struct ev_loop *loop, struct uring *self, unsigned wait,
     loop->stats.enters++;
     loop->stats.submissions += queued - evi_ring_queued (&self->ring);
     if (EVI_UNLIKELY (answer == -EINVAL && absolute)) { /* an old kernel with new features ported back */
-        self->absolute = 0;
+        self->no_absolute = 1;
         return EVI_REBUILD;
     }
     return uring_judge (loop, self, answer);
@@ -158,7 +159,7 @@ static struct evi_sqe *uring_sqe (struct ev_loop *loop, struct uring *self)
 
 static uint32_t uring_mask (int want)
 {
-    return evi_poll_mask ((want & EV_READ ? POLLIN : 0) | (want & EV_WRITE ? POLLOUT : 0));
+    return evi_poll_mask ((uint32_t) evi_bits_asked (want));
 }
 
 static void uring_arm (struct ev_loop *loop, struct uring *self, int fd, int want)
@@ -225,8 +226,7 @@ static void uring_disarm (struct ev_loop *loop, struct uring *self, int fd)
 
 static int uring_park_tell (struct ev_loop *loop, struct uring *self, int fd, int want)
 {
-    struct epoll_event event = { .events =
-                                     (want & EV_READ ? EPOLLIN : 0) | (want & EV_WRITE ? EPOLLOUT : 0) };
+    struct epoll_event event = { .events = (uint32_t) evi_bits_asked (want) };
     int err;
 
     event.data.u64 = uring_row_name (loop, fd);
@@ -272,12 +272,9 @@ static void uring_park_reap (struct ev_loop *loop, struct uring *self)
     self->park_armed = 0;
     for (int i = 0; i < count; i++) {
         int fd = (int) (uint32_t) events[i].data.u64;
-        uint32_t got = events[i].events;
 
         if (events[i].data.u64 == uring_row_name (loop, fd))
-            evi_fd_ready (loop, fd,
-                          (got & (EPOLLIN | EPOLLERR | EPOLLHUP) ? EV_READ : 0)
-                              | (got & (EPOLLOUT | EPOLLERR | EPOLLHUP) ? EV_WRITE : 0));
+            evi_fd_ready (loop, fd, evi_bits_got (events[i].events));
     }
 }
 
@@ -316,7 +313,7 @@ static int uring_ring_open (struct ev_loop *loop, struct uring *self)
 
     if (err < 0)
         return err;
-    self->absolute = (self->ring.features & EVI_FEAT_MIN_TIMEOUT) != 0;
+    self->absolute = self->ring.features & EVI_FEAT_MIN_TIMEOUT && !self->no_absolute;
     self->verdict = 0;
     self->stash_count = self->late_count = 0;
     loop->stats.ring_flags = self->ring.setup;
@@ -562,12 +559,6 @@ static void uring_refused (struct ev_loop *loop, struct uring *self, int fd, int
     }
 }
 
-static int uring_got (int32_t polled)
-{
-    return (polled & (POLLIN | POLLERR | POLLHUP) ? EV_READ : 0)
-           | (polled & (POLLOUT | POLLERR | POLLHUP) ? EV_WRITE : 0);
-}
-
 static void uring_polled (struct ev_loop *loop, struct uring *self, const struct evi_cqe *cqe)
 {
     uint32_t fd = (uint32_t) cqe->user_data;
@@ -584,7 +575,7 @@ static void uring_polled (struct ev_loop *loop, struct uring *self, const struct
         uring_refused (loop, self, (int) fd, cqe->res < 0 ? cqe->res : -EBADF);
         return;
     }
-    got = uring_got (cqe->res);
+    got = evi_bits_got ((unsigned) cqe->res);
     if (EVI_UNLIKELY (!(got & row->told))) { /* RDHUP alone (U-5) */
         row->mark |= URING_QUIET;
         if (!more)

@@ -259,6 +259,31 @@ TEST (ring_that_lost_completions_or_its_thread_is_made_anew) // U-8, rule 9
     }
 }
 
+static void tick (struct ev_loop *loop, ev_timer *w, int revents)
+{
+    (void) loop, (void) w, (void) revents;
+    calls++;
+}
+
+TEST (ring_whose_kernel_knows_no_points_in_time_sleeps_for_a_while_instead) // rule 6
+{
+    struct ev_loop *loop = ring_loop ();
+    ev_timer timer;
+
+    if (!uring_of (loop)->absolute)
+        test_skip ("this kernel really has no absolute time limits");
+    ev_timer_init (&timer, tick, 0.05, 0.);
+    ev_timer_start (loop, &timer);
+    fail_enters (-EINVAL, 1);
+    ev_run (loop, 0);
+    ck_assert_int_eq (calls, 1);
+    ck_assert_uint_eq (loop->stats.rebuilds, 1);
+    ck_assert_int_eq (uring_of (loop)->absolute, 0);
+    ck_assert_uint_le (loop->iteration, 5); /* it slept */
+    evi_sys_fault = NULL;
+    ev_loop_destroy (loop);
+}
+
 TEST (ring_that_died_hands_everything_to_epoll) // rule 11
 {
     static const int fatal[] = { -EPERM, -ENOSYS, -EBADFD, -ENXIO, -EFAULT };

@@ -1,0 +1,21 @@
+/* bits.h: EV_READ and EV_WRITE in the words of poll(2), which epoll and io_uring share. */
+#ifndef EVI_BITS_H
+#define EVI_BITS_H
+
+#include "../base/base.h"
+
+#include <poll.h>
+
+static inline short evi_bits_asked (int want)
+{
+    return (short) ((want & EV_READ ? POLLIN : 0) | (want & EV_WRITE ? POLLOUT : 0));
+}
+
+/* Errors and hangups count as both: whoever reads or writes shall find out (IO-2). */
+static inline int evi_bits_got (unsigned polled)
+{
+    return (polled & (POLLIN | POLLERR | POLLHUP) ? EV_READ : 0)
+           | (polled & (POLLOUT | POLLERR | POLLHUP) ? EV_WRITE : 0);
+}
+
+#endif
