@@ -119,13 +119,15 @@ static int pick (struct source *source, const int *values, int count)
 
 static unsigned features_sane (unsigned features)
 {
-    if (features & F_EMBED)
-        features = (features | F_LOOP1)
-                   & ~(unsigned) F_REALFORK; /* an outer loop does not see the inner one made anew */
-    if (features & F_JUMP) /* with a timerfd libev notices at once, and half a second later once more */
+    if (features & F_EMBED) /* an outer loop does not see the inner one made anew */
+        features = (features | F_LOOP1) & ~(unsigned) F_REALFORK;
+    if (features & F_JUMP) { /* with a timerfd libev notices at once, and half a second later once more */
         features |= F_PERIODIC | F_NOTIMERFD;
-    if (features
-        & (F_FORK | F_REALFORK)) /* a fork makes a new timerfd, and libev look at the clock more often */
+        features &=
+            ~(unsigned) F_COLLECT; /* evring looks at the clock again after the pause: notices sooner */
+    }
+    /* a fork makes a new timerfd, and libev look at the clock more often */
+    if (features & (F_FORK | F_REALFORK))
         features |= F_NOTIMERFD;
     if (features & F_CHILD)
         features |= F_DEFAULT;

@@ -28,7 +28,8 @@ const char *slot_name (int slot);
     F (LOOP1)   /* there is a second loop … */                                                           \
     F (EMBED)   /* … for an embed watcher */                                                             \
     F (PERIODIC)                                                                                           \
-    F (SIGNAL) F (CHILD) F (STAT) F (IDLE) F (PHASES) F (FORK) F (CLEANUP) F (ASYNC) F (ONCE) F (SIGNALFD) \
+    F (SIGNAL)                                                                                             \
+    F (CHILD) F (STAT) F (IDLE) F (PHASES) F (FORK) F (CLEANUP) F (ASYNC) F (ONCE) F (SIGNALFD)            \
         F (FORKCHECK) F (NOTIMERFD) F (NOINOTIFY)                                                          \
             F (REMOTE)                 /* files are on a file system that inotify does not see */          \
         F (HIGHFD)                     /* descriptors above 1024 */                                        \
