@@ -34,7 +34,7 @@ static void fuzz_begin (void)
 
     signal (SIGALRM, fuzz_hangs);
     setrlimit (RLIMIT_NOFILE, &files);
-    lib_load (&lib, FUZZ_EVRING);
+    lib_load (&lib, FUZZ_EVRING, 2);
 }
 
 static void fuzz_one (const uint8_t *data, size_t size)

@@ -373,6 +373,22 @@ static void read_options (int argc, char **argv)
         }
 }
 
+/* The kernel may not let us have a ring. */
+static void check_ring (void)
+{
+    struct ev_loop *loop = evring.ev_loop_new (EVFLAG_NOENV | EVBACKEND_IOURING);
+
+    if (loop) {
+        evring.ev_loop_destroy (loop);
+        return;
+    }
+    printf ("io_uring is not to be had: not compared\n");
+    fflush (stdout);
+    for (int i = 0; i < VARIANTS; i++)
+        if (variants[i].backend == EVBACKEND_IOURING)
+            options.chosen &= ~(1 << i);
+}
+
 /* A library that nobody asks for need not be there. */
 static void load (void)
 {
@@ -380,10 +396,11 @@ static void load (void)
 
     for (int i = 0; i < VARIANTS && !chosen; i++)
         options.chosen |= variants[i].by_default << i;
-    lib_load (&stock, options.stock);
+    lib_load (&stock, options.stock, SKIP);
     for (int i = 0; i < VARIANTS; i++)
         if (options.chosen & (1 << i) && variants[i].lib == &evring) {
-            lib_load (&evring, options.evring);
+            lib_load (&evring, options.evring, 2);
+            check_ring ();
             return;
         }
 }

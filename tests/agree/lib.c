@@ -29,13 +29,13 @@ static void *lib_kind_symbol (void *object, int kind, const char *verb)
     return lib_symbol (object, name);
 }
 
-void lib_load (struct lib *lib, const char *path)
+void lib_load (struct lib *lib, const char *path, int missing)
 {
     void *object = dlopen (path, RTLD_NOW | RTLD_LOCAL);
 
     if (!object) {
         fprintf (stderr, "agree: %s\n", dlerror ());
-        exit (2);
+        exit (missing);
     }
 #define LIB_FIND(result, name, parameters) *(void **) &lib->name = lib_symbol (object, #name);
     LIB_FUNCTIONS (LIB_FIND)

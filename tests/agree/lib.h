@@ -50,12 +50,13 @@
     F (void, ev_async_send, (struct ev_loop *, void *) )
 
 /* The kinds of watcher: name as in ev_NAME_start, event bit. */
-#define LIB_KINDS(K)                                                                                        \
-    K (io, EV_IO)                                                                                           \
-    K (timer, EV_TIMER)                                                                                     \
-    K (periodic, EV_PERIODIC) K (signal, EV_SIGNAL) K (child, EV_CHILD) K (stat, EV_STAT) K (idle, EV_IDLE) \
-        K (prepare, EV_PREPARE) K (check, EV_CHECK) K (embed, EV_EMBED) K (fork, EV_FORK)                   \
-            K (cleanup, EV_CLEANUP) K (async, EV_ASYNC)
+#define LIB_KINDS(K)                                                                                      \
+    K (io, EV_IO)                                                                                         \
+    K (timer, EV_TIMER)                                                                                   \
+    K (periodic, EV_PERIODIC)                                                                             \
+    K (signal, EV_SIGNAL) K (child, EV_CHILD) K (stat, EV_STAT) K (idle, EV_IDLE) K (prepare, EV_PREPARE) \
+        K (check, EV_CHECK) K (embed, EV_EMBED) K (fork, EV_FORK) K (cleanup, EV_CLEANUP)                 \
+            K (async, EV_ASYNC)
 
 #define LIB_KIND_NAME(name, bit) KIND_##name,
 enum kind { LIB_KINDS (LIB_KIND_NAME) KINDS };
@@ -70,7 +71,8 @@ struct lib {
 extern const char *const lib_kind_names[KINDS];
 extern const int lib_kind_bits[KINDS];
 
-/* From the file at path (NULL: this program itself). Says what is wrong and exits if it cannot. */
-void lib_load (struct lib *lib, const char *path);
+/* From the file at path (NULL: this program itself). If it cannot, says why and exits: with status missing when
+ * the file is not to be had. */
+void lib_load (struct lib *lib, const char *path, int missing);
 
 #endif

@@ -29,12 +29,12 @@ const char *slot_name (int slot);
     F (EMBED)   /* … for an embed watcher */                                                             \
     F (PERIODIC)                                                                                           \
     F (SIGNAL)                                                                                             \
-    F (CHILD) F (STAT) F (IDLE) F (PHASES) F (FORK) F (CLEANUP) F (ASYNC) F (ONCE) F (SIGNALFD)            \
-        F (FORKCHECK) F (NOTIMERFD) F (NOINOTIFY)                                                          \
-            F (REMOTE)                 /* files are on a file system that inotify does not see */          \
-        F (HIGHFD)                     /* descriptors above 1024 */                                        \
-        F (FILEFD)                     /* one descriptor is a file, always ready */                        \
-        F (COLLECT) F (HOOKS) F (JUMP) /* somebody sets the clock */                                       \
+    F (CHILD)                                                                                              \
+    F (STAT) F (IDLE) F (PHASES) F (FORK) F (CLEANUP) F (ASYNC) F (ONCE) F (SIGNALFD) F (FORKCHECK)        \
+        F (NOTIMERFD) F (NOINOTIFY) F (REMOTE) /* files are on a file system that inotify does not see */  \
+        F (HIGHFD)                             /* descriptors above 1024 */                                \
+        F (FILEFD)                             /* one descriptor is a file, always ready */                \
+        F (COLLECT) F (HOOKS) F (JUMP)         /* somebody sets the clock */                               \
         F (RECURSE) F (REALFORK) F (REBORN)                                                                \
             F (STEAL) /* readiness may vanish before the loop has reported it; not compared on io_uring */ \
         F (WORLD)     /* things happen by themselves, while the loop sleeps */
