@@ -1,0 +1,570 @@
+/* classes.cpp: a program that uses every class and every member of ev++.h, on every backend.
+ * Compiled against evring, embedded with and without EV_MULTIPLICITY, and against libev's own header to run on
+ * our library. Exits with 0 if all went well. Contract: libev-abi.json, cxx. */
+#ifdef EV_H
+#include EV_H
+#endif
+#include <ev++.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int failures;
+static unsigned backend; // the one in turn
+
+static void expect (bool holds, const char *what)
+{
+    if (holds)
+        return;
+    std::printf ("backend %#x: does not hold: %s\n", backend, what);
+    failures++;
+}
+
+/* ---- whom watchers call ---- */
+
+static int calls, events;
+static void *data_seen;
+
+static void note (int revents)
+{
+    calls++;
+    events |= revents;
+}
+
+static void expect_calls (int wanted, int revents, const char *what)
+{
+    if (calls != wanted || events != revents)
+        std::printf ("%d calls with %#x: ", calls, (unsigned) events);
+    expect (calls == wanted && events == revents, what);
+    calls = events = 0;
+}
+
+template <class W>
+static void on_event (W &w, int revents)
+{
+    data_seen = w.data;
+    note (revents);
+}
+
+static void on_once (int revents)
+{
+    note (revents);
+}
+
+static void on_once_plain ()
+{
+    note (0);
+}
+
+static void on_once_c (int revents, void *arg)
+{
+    data_seen = arg;
+    note (revents);
+}
+
+struct object {
+    int plain_calls;
+
+    object () : plain_calls (0)
+    {
+    }
+    template <class W>
+    void on (W &w, int revents)
+    {
+        expect (w.data == this, "the object is in data");
+        note (revents);
+    }
+    void plain ()
+    {
+        plain_calls++;
+        note (0);
+    }
+    void once (int revents)
+    {
+        note (revents);
+    }
+    void operator() (ev::timer &, int revents) // a functor for set
+    {
+        note (revents);
+    }
+    void operator() (int revents) // and one for once
+    {
+        note (revents);
+    }
+};
+
+#if EV_MULTIPLICITY
+typedef struct ev_loop *native;
+#endif
+
+static void on_guard (ev::timer &, int)
+{
+}
+
+/* Runs until somebody has called note, but not for ever. */
+static void run_until_called (ev::loop_ref loop)
+{
+#if EV_MULTIPLICITY
+    ev::timer guard (loop);
+#else
+    ev::timer guard;
+#endif
+    guard.set<on_guard> ();
+    guard.start (10.);
+    while (!calls && guard.is_active ())
+        loop.run (ev::ONCE);
+}
+
+/* ---- loops ---- */
+
+static void functions_answer ()
+{
+    expect (ev::version_major () == EV_VERSION_MAJOR, "version_major is that of the header");
+    expect (ev::version_minor () == EV_VERSION_MINOR, "version_minor is that of the header");
+    expect (ev::supported_backends () == ev_supported_backends (), "supported_backends");
+    expect (ev::recommended_backends () == ev_recommended_backends (), "recommended_backends");
+    expect (ev::embeddable_backends () == ev_embeddable_backends (), "embeddable_backends");
+    ev::tstamp before = ev_time ();
+    ev::delay (0.002);
+    expect (ev_time () - before >= 0.0019, "delay sleeps");
+}
+
+static void loop_members_work (ev::loop_ref loop)
+{
+    expect (loop.backend () == backend, "the loop has the backend asked for");
+    expect (loop.now () > 1e9, "the loop knows what time it is");
+    unsigned iteration = loop.iteration ();
+    loop.run (ev::NOWAIT);
+    expect (loop.iteration () == iteration + 1, "iterations are counted");
+    expect (loop.depth () == 0, "outside of run the depth is 0");
+    loop.ref ();
+    loop.unref ();
+    loop.set_io_collect_interval (0.);
+    loop.set_timeout_collect_interval (0.);
+    loop.post_fork ();
+#if EV_COMPAT3
+    loop.loop (ev::NONBLOCK);
+    loop.unloop (ev::ALL);
+#endif
+    loop.break_loop ();
+    loop.break_loop (ev::ONE);
+    loop.run ();
+    expect_calls (0, 0, "an empty loop calls nobody");
+}
+
+static void once_has_five_forms (ev::loop_ref loop)
+{
+    object o;
+
+    loop.once (-1, 0, 0., on_once_c, &o);
+    loop.run ();
+    expect (data_seen == &o, "once passes an argument on");
+    expect_calls (1, ev::TIMER, "once with a function and an argument");
+    loop.once<object, &object::once> (-1, 0, 0., &o);
+    loop.once<object, &object::plain> (-1, 0, 0., &o);
+    loop.run ();
+    expect (o.plain_calls == 1, "once with a method without arguments");
+    expect_calls (2, ev::TIMER, "once with methods");
+    loop.once (-1, 0, 0., &o);
+    loop.run ();
+    expect_calls (1, ev::TIMER, "once with a functor");
+    loop.once<on_once> (-1, 0, 0.);
+    loop.once<on_once_plain> (-1, 0, 0.);
+    loop.run ();
+    expect_calls (2, ev::TIMER, "once with functions known at compile time");
+}
+
+#if EV_MULTIPLICITY
+static void loops_are_compared (ev::loop_ref loop)
+{
+    const ev::loop_ref same = loop;
+    ev::dynamic_loop other;
+    const struct ev_loop *raw = same;
+
+    expect (loop == same && !(loop != same), "two references to one loop are equal");
+    expect (loop != other && !(other == loop), "references to two loops are not");
+    expect (loop == raw && !(loop != raw), "a reference is compared with a loop");
+    expect (loop.raw_loop == static_cast<native> (loop), "a reference is a loop where one is wanted");
+    expect (loop.is_default () && !other.is_default (), "the default loop knows that it is");
+    expect (ev::now (loop) == loop.now (), "now of a loop");
+}
+
+static void dynamic_loops_end ()
+{
+    ev_cleanup cleanup;
+    static int ended;
+
+    ended = 0;
+    {
+        ev::dynamic_loop loop (ev::AUTO | ev::NOENV);
+        ev_cleanup_init (&cleanup, [] (struct ev_loop *, ev_cleanup *, int) { ended++; });
+        ev_cleanup_start (loop, &cleanup);
+    }
+    expect (ended == 1, "a dynamic loop is destroyed with its object");
+}
+
+static void impossible_loops_throw ()
+{
+    bool thrown = false;
+
+    try {
+        ev::dynamic_loop loop (ev::KQUEUE | ev::NOENV);
+    } catch (const ev::bad_loop &bad) {
+        thrown = true;
+#if EV_USE_STDEXCEPT
+        expect (std::strlen (bad.what ()) > 0, "bad_loop says what is wrong");
+        const std::exception &standard = bad;
+        expect (!std::strcmp (standard.what (), bad.what ()), "bad_loop is a std::exception");
+#else
+        (void) bad;
+#endif
+    }
+    expect (thrown, "a loop that cannot be made throws bad_loop");
+}
+#endif
+
+/* ---- what all watchers have ---- */
+
+static void callbacks_are_set_in_four_ways ()
+{
+    object o;
+    ev::timer w;
+
+    w.set<on_event<ev::timer>> (&o);
+    w.feed_event (ev::TIMER);
+    expect (w.is_pending () && !w.is_active (), "a fed watcher is pending, not active");
+    ev::get_default_loop ().run (ev::NOWAIT);
+    expect (data_seen == &o, "set<function> keeps the pointer");
+    expect_calls (1, ev::TIMER, "set<function>");
+    w.set<on_event<ev::timer>> ();
+    expect (w.data == 0, "set<function> without a pointer keeps none");
+    w.set<object, &object::on<ev::timer>> (&o);
+    w.feed_event (ev::TIMER);
+    ev::get_default_loop ().run (ev::NOWAIT);
+    expect_calls (1, ev::TIMER, "set<class, method>");
+    w.set<object, &object::plain> (&o);
+    w.feed_event (ev::TIMER);
+    ev::get_default_loop ().run (ev::NOWAIT);
+    expect (o.plain_calls == 1, "set<class, method without arguments>");
+    expect_calls (1, 0, "set<class, method without arguments> calls once");
+    w.set (&o);
+    w.feed_event (ev::TIMER);
+    ev::get_default_loop ().run (ev::NOWAIT);
+    expect_calls (1, ev::TIMER, "set (functor)");
+}
+
+static void set_and_start_keep_a_watcher_active ()
+{
+    ev::timer w;
+
+    w.set<on_event<ev::timer>> ();
+    w.set (100.);
+    expect (!w.is_active (), "set does not start an inactive watcher");
+    w.start ();
+    w.set (0.001, 5.);
+    expect (w.is_active () && w.repeat == 5., "set restarts an active one");
+    run_until_called (ev::get_default_loop ());
+    expect_calls (1, ev::TIMER, "with the new time");
+    w.start (50.);
+    expect (w.is_active () && w.repeat == 0., "start with arguments sets them");
+    {
+        ev::timer::freeze_guard frozen (&w);
+        expect (!w.is_active (), "a freeze_guard stops a watcher");
+    }
+    expect (w.is_active (), "and starts it again");
+    w.stop ();
+    {
+        ev::timer::freeze_guard frozen (&w);
+    }
+    expect (!w.is_active (), "but not one that was not active");
+}
+
+static void destructors_stop ()
+{
+    {
+        ev::timer w;
+        w.set<on_event<ev::timer>> ();
+        w.start (0., 0.);
+        w.feed_event (ev::TIMER);
+    }
+    ev::get_default_loop ().run ();
+    expect_calls (0, 0, "a watcher that is gone is not called, pending or not");
+}
+
+#if EV_MULTIPLICITY
+static void watchers_belong_to_loops (ev::loop_ref loop)
+{
+    ev::dynamic_loop other;
+    ev::timer w (other);
+
+    w.set<on_event<ev::timer>> ();
+    expect (w.loop == other, "a watcher is made for a loop");
+    w.set (loop);
+    expect (w.loop == loop, "set (loop) takes it to another");
+    w.start (0.001);
+    other.run ();
+    expect_calls (0, 0, "the first loop knows nothing of it");
+    run_until_called (loop);
+    expect_calls (1, ev::TIMER, "the second runs it");
+}
+#endif
+
+/* ---- the kinds ---- */
+
+static void io_works (ev::loop_ref loop)
+{
+    object o;
+    ev::io w;
+    int fd[2];
+
+    if (pipe (fd))
+        std::exit (99);
+    w.set<object, &object::on<ev::io>> (&o);
+    w.start (fd[1], ev::WRITE);
+    run_until_called (loop);
+    expect_calls (1, ev::WRITE, "io tells that a pipe is writable");
+    w.set (fd[0], ev::READ);
+    expect (w.is_active () && w.fd == fd[0], "io changes its descriptor while it is active");
+    expect (write (fd[1], "x", 1) == 1, "a pipe takes a byte");
+    run_until_called (loop);
+    expect_calls (1, ev::READ, "io tells that a pipe is readable");
+    w.set (ev::WRITE);
+    expect (w.fd == fd[0] && w.is_active (), "io changes its events only");
+    w.stop ();
+    loop.feed_fd_event (fd[0], ev::READ);
+    loop.run (ev::NOWAIT);
+    expect_calls (0, 0, "io that is stopped is not told");
+    close (fd[0]);
+    close (fd[1]);
+}
+
+static void timer_works (ev::loop_ref loop)
+{
+    ev::timer w;
+
+    w.set<on_event<ev::timer>> ();
+    w.set (0., 50.);
+    w.again ();
+    expect (w.is_active () && w.remaining () > 40., "again starts with the repeat value");
+    w.start (0.001, 0.);
+    loop.run ();
+    expect_calls (1, ev::TIMER, "timer fires");
+}
+
+#if EV_PERIODIC_ENABLE
+static void periodic_works (ev::loop_ref loop)
+{
+    ev::periodic w;
+
+    w.set<on_event<ev::periodic>> ();
+    w.start (loop.now () + 0.001);
+    run_until_called (loop);
+    expect_calls (1, ev::PERIODIC, "periodic fires at its time");
+    w.start (0., 3600.);
+    w.again ();
+    expect (w.is_active () && w.interval == 3600. && w.reschedule_cb == 0, "periodic repeats");
+}
+#endif
+
+#if EV_SIGNAL_ENABLE
+static void sig_works (ev::loop_ref loop)
+{
+    ev::sig w;
+
+    w.set<on_event<ev::sig>> ();
+    w.start (SIGUSR1);
+    std::raise (SIGUSR1);
+    run_until_called (loop);
+    expect_calls (1, ev::SIGNAL, "sig notices a signal");
+    loop.feed_signal_event (SIGUSR1);
+    loop.run (ev::NOWAIT);
+    expect_calls (1, ev::SIGNAL, "sig notices a fed signal");
+    w.set (SIGUSR2);
+    expect (w.is_active () && w.signum == SIGUSR2, "sig changes its signal");
+}
+#endif
+
+#if EV_CHILD_ENABLE
+static void child_works (ev::loop_ref loop)
+{
+    ev::child w;
+    std::fflush (stdout);
+    pid_t pid = ::fork ();
+
+    if (!pid)
+        _exit (7);
+    w.set<on_event<ev::child>> ();
+    w.start (pid);
+    run_until_called (loop);
+    expect (w.rpid == pid && WEXITSTATUS (w.rstatus) == 7, "child says how the process ended");
+    expect_calls (1, ev::CHILD, "child notices the end of a process");
+    w.set (pid, 1);
+    expect (w.flags == 1, "child can trace");
+}
+#endif
+
+#if EV_STAT_ENABLE
+static void stat_works (ev::loop_ref loop)
+{
+    char path[] = "/tmp/evring-classes-XXXXXX";
+    int fd = mkstemp (path);
+    ev::stat w;
+
+    w.set<on_event<ev::stat>> ();
+    w.start (path, 0.11);
+    expect (write (fd, "x", 1) == 1, "a file takes a byte");
+    run_until_called (loop);
+    expect (w.attr.st_size == 1 && w.prev.st_size == 0, "stat knows before and after");
+    expect_calls (1, ev::STAT, "stat notices a change");
+    w.start (path);
+    w.update ();
+    expect (w.attr.st_size == 1, "stat looks when it is told to");
+    w.set ("/");
+    expect (w.is_active () && !std::strcmp (w.path, "/"), "stat changes its path");
+    close (fd);
+    unlink (path);
+}
+#endif
+
+/* Kinds without parameters: called once an iteration, with their bit. */
+template <class W>
+static void simple_kind_works (ev::loop_ref loop, int bit, const char *what)
+{
+    W w;
+
+    w.template set<on_event<W>> ();
+    w.set ();
+    w.start ();
+    for (int i = 0; i < 100 && !calls; i++) // idle has to wait for its turn
+        loop.run (ev::NOWAIT);
+    w.stop ();
+    expect_calls (1, bit, what);
+}
+
+#if EV_FORK_ENABLE
+static void fork_works (ev::loop_ref loop)
+{
+    ev::fork w;
+    ev::timer wake;
+
+    w.set<on_event<ev::fork>> ();
+    w.set ();
+    w.start ();
+    wake.set<on_event<ev::timer>> ();
+    wake.start (100.);
+    loop.post_fork ();
+    loop.run (ev::NOWAIT);
+    expect_calls (1, ev::FORK, "fork is called after post_fork");
+}
+#endif
+
+#if EV_ASYNC_ENABLE
+static void async_works (ev::loop_ref loop)
+{
+    ev::async w;
+
+    w.set<on_event<ev::async>> ();
+    w.start ();
+    w.send ();
+    expect (w.async_pending (), "async is pending when sent");
+    run_until_called (loop);
+    expect (!w.async_pending (), "and not when it was delivered");
+    expect_calls (1, ev::ASYNC, "async is called when sent");
+}
+#endif
+
+#if EV_EMBED_ENABLE
+static void embed_works (ev::loop_ref loop)
+{
+    ev::dynamic_loop inner (ev::EPOLL | ev::NOENV), outer;
+    ev::embed w;
+    ev::timer timer (inner);
+
+    w.set_embed (inner);
+    expect (w.other == inner && w.loop == loop, "set_embed names the inner loop");
+    w.start ();
+    timer.set<on_event<ev::timer>> ();
+    timer.feed_event (ev::TIMER);
+    w.sweep ();
+    expect_calls (1, ev::TIMER, "sweep runs the inner loop");
+    w.stop ();
+    w.start (outer);
+    expect (w.loop == outer && w.other == inner && w.is_active (), "start (loop) names the outer loop");
+}
+#endif
+
+/* ---- the tour ---- */
+
+static void tour_of_kinds (ev::loop_ref loop)
+{
+    io_works (loop);
+    timer_works (loop);
+#if EV_PERIODIC_ENABLE
+    periodic_works (loop);
+#endif
+#if EV_SIGNAL_ENABLE
+    sig_works (loop);
+#endif
+#if EV_CHILD_ENABLE
+    child_works (loop);
+#endif
+    simple_kind_works<ev::idle> (loop, ev::IDLE, "idle is called when there is nothing else");
+    simple_kind_works<ev::prepare> (loop, ev::PREPARE, "prepare is called before the loop sleeps");
+    simple_kind_works<ev::check> (loop, ev::CHECK, "check is called after it slept");
+#if EV_FORK_ENABLE
+    fork_works (loop);
+#endif
+#if EV_ASYNC_ENABLE
+    async_works (loop);
+#endif
+#if EV_EMBED_ENABLE
+    embed_works (loop);
+#endif
+}
+
+static void tour (unsigned bit, bool slow)
+{
+    backend = bit;
+    try {
+        ev::default_loop loop (bit | ev::NOENV);
+        loop_members_work (loop);
+        once_has_five_forms (loop);
+        callbacks_are_set_in_four_ways ();
+        set_and_start_keep_a_watcher_active ();
+        destructors_stop ();
+#if EV_MULTIPLICITY
+        loops_are_compared (loop);
+        watchers_belong_to_loops (loop);
+#endif
+        tour_of_kinds (loop);
+#if EV_STAT_ENABLE
+        if (slow)
+            stat_works (loop);
+#endif
+    } catch (const ev::bad_loop &) {
+        std::printf ("backend %#x: not available here\n", bit);
+        return;
+    }
+    (void) slow;
+    ev_loop_destroy (EV_DEFAULT_UC);
+}
+
+int main ()
+{
+    functions_answer ();
+#if EV_MULTIPLICITY
+    dynamic_loops_end ();
+    impossible_loops_throw ();
+#endif
+    int toured = 0;
+    for (unsigned bit = 1; bit & EVBACKEND_MASK; bit <<= 1)
+        if (ev::supported_backends () & bit)
+            tour (bit, !toured++);
+    expect (toured > 0, "there is a backend");
+    std::printf ("%d backends toured, %d failures\n", toured, failures);
+    return failures != 0;
+}
