@@ -41,7 +41,9 @@
 #endif
 
 /* EV_API_STATIC: every prototype becomes static, for programs that include ev.c into a file of theirs. */
-#ifdef EV_API_STATIC
+#if defined(EV_API_STATIC) && defined(__GNUC__)
+#define EV_API_DECL static __attribute__ ((__unused__))
+#elif defined(EV_API_STATIC)
 #define EV_API_DECL static
 #else
 #define EV_API_DECL extern
@@ -552,8 +554,8 @@ union ev_any_watcher {
 
 /* EV_MINPRI to EV_MAXPRI; values beyond are clamped by start. Only while neither active nor pending. */
 #if EV_MINPRI == EV_MAXPRI
-#define ev_priority(ev) ((ev), EV_MINPRI)
-#define ev_set_priority(ev, pri) ((ev), (pri))
+#define ev_priority(ev) ((void) (ev), EV_MINPRI)
+#define ev_set_priority(ev, pri) ((void) (ev), (void) (pri))
 #else
 #define ev_priority(ev) (+(((ev_watcher *) (void *) (ev))->priority))
 #define ev_set_priority(ev, pri) (((ev_watcher *) (void *) (ev))->priority = (pri))

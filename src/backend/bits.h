@@ -6,13 +6,13 @@
 
 #include <poll.h>
 
-static inline short evi_bits_asked (int want)
+EVI_INLINE short evi_bits_asked (int want)
 {
     return (short) ((want & EV_READ ? POLLIN : 0) | (want & EV_WRITE ? POLLOUT : 0));
 }
 
 /* Errors and hangups count as both: whoever reads or writes shall find out (IO-2). */
-static inline int evi_bits_got (unsigned polled)
+EVI_INLINE int evi_bits_got (unsigned polled)
 {
     return (polled & (POLLIN | POLLERR | POLLHUP) ? EV_READ : 0)
            | (polled & (POLLOUT | POLLERR | POLLHUP) ? EV_WRITE : 0);

@@ -3,7 +3,10 @@
 #define EVI_RING_H
 
 #include "../base/base.h"
+
 #include "ring_abi.h"
+
+#if EV_USE_IOURING
 
 struct evi_ring {
     int fd;            /* -1: closed */
@@ -51,5 +54,7 @@ EVI unsigned evi_ring_ready (const struct evi_ring *ring); /* completions to be 
 EVI const struct evi_cqe *evi_ring_peek (const struct evi_ring *ring, unsigned nth);
 EVI void evi_ring_advance (struct evi_ring *ring, unsigned count); /* read: the kernel may reuse them */
 EVI unsigned evi_ring_flags (const struct evi_ring *ring);         /* EVI_SQ_* */
+
+#endif
 
 #endif

@@ -5,7 +5,7 @@
 #ifndef EVI_RING_ABI_H
 #define EVI_RING_ABI_H
 
-#include <stdint.h>
+#include "../base/base.h"
 
 struct evi_sqe { /* struct io_uring_sqe: a submission */
     uint8_t opcode;
@@ -115,7 +115,7 @@ enum { EVI_OP_NOP = 0, EVI_OP_POLL_ADD = 6, EVI_OP_POLL_REMOVE = 7 };
 #define EVI_POLL_UPDATE_EVENTS (1u << 1) /* 5.13 */
 
 /* Poll masks are words whose halves are swapped on big-endian machines. */
-static inline uint32_t evi_poll_mask (uint32_t mask)
+EVI_INLINE uint32_t evi_poll_mask (uint32_t mask)
 {
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
     return mask << 16 | mask >> 16;

@@ -119,8 +119,24 @@ static int uring_enter (struct ev_loop *loop, struct uring *self, unsigned wait,
     return uring_judge (loop, self, answer);
 }
 
-/* Moves all completions to the stash, for the next reap. Nonzero: the last one of a given request was there. */
-static int uring_set_aside (struct uring *self, uint64_t wanted)
+/* About an earlier use of a descriptor, or about a request of ours that nobody waits for. */
+static int uring_stale (const struct ev_loop *loop, const struct evi_cqe *cqe)
+{
+    uint32_t fd = (uint32_t) cqe->user_data;
+
+    switch (cqe->user_data >> 60) {
+    case URING_IGNORE:
+        return 1;
+    case URING_POLL:
+        return fd >= loop->fds.count || cqe->user_data != uring_row_name (loop, (int) fd);
+    default:
+        return 0;
+    }
+}
+
+/* Moves all completions that mean something to the stash, for the next reap. Nonzero: the last one of a given
+ * request was there. */
+static int uring_set_aside (struct ev_loop *loop, struct uring *self, uint64_t wanted)
 {
     unsigned count = evi_ring_ready (&self->ring);
     int found = 0;
@@ -131,7 +147,8 @@ static int uring_set_aside (struct uring *self, uint64_t wanted)
 
         if (cqe.user_data == wanted && !(cqe.flags & EVI_CQE_F_MORE))
             found = 1;
-        self->stash[self->stash_count++] = cqe;
+        if (!uring_stale (loop, &cqe))
+            self->stash[self->stash_count++] = cqe;
     }
     evi_ring_advance (&self->ring, count);
     return found;
@@ -150,7 +167,7 @@ static struct evi_sqe *uring_sqe (struct ev_loop *loop, struct uring *self)
             self->verdict = err;
             return NULL;
         }
-        uring_set_aside (self, 0);
+        uring_set_aside (loop, self, 0);
     }
     return sqe;
 }
@@ -363,14 +380,20 @@ static void uring_take_back_all (struct ev_loop *loop, struct uring *self)
     }
 }
 
-static void uring_close (struct ev_loop *loop)
+/* In a fork child, or in a thread the ring does not belong to, only the descriptor is closed. */
+static void uring_give_up (struct ev_loop *loop, struct uring *self)
 {
-    struct uring *self = loop->backend_data;
-
     if (self->ring.enabled && evi_ring_mine (&self->ring) && !evi_ring_foreign (&self->ring))
         uring_take_back_all (loop, self);
     evi_ring_close (&self->ring);
     uring_park_close (self);
+}
+
+static void uring_close (struct ev_loop *loop)
+{
+    struct uring *self = loop->backend_data;
+
+    uring_give_up (loop, self);
     if (self->event_fd >= 0)
         evi_sys_close (self->event_fd);
     evi_resize (self->stash, 0);
@@ -382,8 +405,7 @@ static int uring_reopen (struct ev_loop *loop)
 {
     struct uring *self = loop->backend_data;
 
-    evi_ring_close (&self->ring);
-    uring_park_close (self);
+    uring_give_up (loop, self);
     return uring_ring_open (loop, self);
 }
 
@@ -425,7 +447,7 @@ static int uring_fetch (struct ev_loop *loop, struct uring *self, uint64_t poll)
 
         if (err < 0 && err != -EINTR)
             return err;
-        if (uring_set_aside (self, poll))
+        if (uring_set_aside (loop, self, poll))
             break;
     }
     return 0;
@@ -492,11 +514,36 @@ static struct evi_ring_timespec uring_timespec (ev_tstamp seconds)
     return (struct evi_ring_timespec){ ts.tv_sec, ts.tv_nsec };
 }
 
-static int uring_sleep (struct ev_loop *loop, struct uring *self, ev_tstamp limit)
+static ev_tstamp uring_time_left (const struct ev_loop *loop)
 {
-    struct evi_ring_timespec until = uring_timespec (self->absolute ? loop->deadline : limit);
+    ev_tstamp left = loop->deadline - evi_sys_monotonic ();
 
-    return uring_enter (loop, self, 1, &until, self->absolute);
+    return left > 0 ? left : 0;
+}
+
+/* Drops stale completions from the front. Nonzero: there is one that means something. */
+static int uring_news (struct ev_loop *loop, struct uring *self)
+{
+    while (evi_ring_ready (&self->ring) && uring_stale (loop, evi_ring_peek (&self->ring, 0))) {
+        evi_ring_advance (&self->ring, 1);
+        loop->stats.stale++;
+    }
+    return evi_ring_ready (&self->ring) != 0;
+}
+
+/* Goes on sleeping when all that came was the end of requests taken back. */
+static int uring_sleep (struct ev_loop *loop, struct uring *self)
+{
+    int err, came;
+
+    do {
+        struct evi_ring_timespec until =
+            uring_timespec (self->absolute ? loop->deadline : uring_time_left (loop));
+
+        err = uring_enter (loop, self, 1, &until, self->absolute);
+        came = evi_ring_ready (&self->ring) != 0;
+    } while (!err && came && !uring_news (loop, self));
+    return err;
 }
 
 /* Is there anything to be told or fetched without sleeping? If not, a look at shared memory was enough. */
@@ -517,7 +564,7 @@ static int uring_sweep (struct ev_loop *loop, struct uring *self)
         if (EVI_LIKELY (!evi_ring_queued (&self->ring) && !(evi_ring_flags (&self->ring) & EVI_SQ_TASKRUN)))
             break;
         if (evi_ring_queued (&self->ring))
-            uring_set_aside (self, 0);
+            uring_set_aside (loop, self, 0);
         loop->stats.sweeps++;
         err = uring_enter (loop, self, 0, &uring_at_once, 0);
     }
@@ -532,8 +579,8 @@ static int uring_wait (struct ev_loop *loop, ev_tstamp limit)
     if (err < 0)
         return err;
     uring_event_fd_drain (self);
-    if (limit > 0 && !self->stash_count && !evi_ring_ready (&self->ring))
-        err = uring_sleep (loop, self, limit);
+    if (limit > 0 && !self->stash_count && !uring_news (loop, self))
+        err = uring_sleep (loop, self);
     else if (!uring_idle (self))
         err = uring_enter (loop, self, 0, &uring_at_once, 0);
     return err ? err : uring_sweep (loop, self);

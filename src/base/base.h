@@ -19,6 +19,9 @@
 #define EVI_HOME static __attribute__ ((unused))
 #endif
 
+/* Small functions in headers; not every configuration uses each. */
+#define EVI_INLINE static inline __attribute__ ((unused))
+
 #define EVI_LIKELY(x) __builtin_expect (!!(x), 1)
 #define EVI_UNLIKELY(x) __builtin_expect (!!(x), 0)
 #define EVI_COUNT(array) (sizeof (array) / sizeof *(array))

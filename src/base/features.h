@@ -72,6 +72,9 @@
 #endif
 
 #include <signal.h>
+#if defined(__GLIBC__) && !defined(__USE_MISC)
+#error "ev.c needs all of the system's headers: include it first, or compile with -std=gnu11 or -D_GNU_SOURCE"
+#endif
 #ifndef EV_NSIG /* one more than the highest signal */
 #ifdef _NSIG
 #define EV_NSIG (_NSIG)

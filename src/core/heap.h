@@ -17,12 +17,12 @@ struct evi_heap {
 /* The first place in use. With 3, the four children of a node lie side by side at a multiple of four. */
 enum { EVI_HEAP_TOP = 3 };
 
-static inline int evi_heap_due (const struct evi_heap *heap, ev_tstamp now)
+EVI_INLINE int evi_heap_due (const struct evi_heap *heap, ev_tstamp now)
 {
     return heap->count && heap->nodes[EVI_HEAP_TOP].at < now;
 }
 
-static inline ev_watcher_time *evi_heap_first (const struct evi_heap *heap)
+EVI_INLINE ev_watcher_time *evi_heap_first (const struct evi_heap *heap)
 {
     return heap->nodes[EVI_HEAP_TOP].w;
 }

@@ -73,12 +73,12 @@ EVI_DATA struct ev_loop evi_the_loop;
 #endif
 
 /* Backends and watch/ reach the reference count through these. */
-static inline void evi_ref (struct ev_loop *loop)
+EVI_INLINE void evi_ref (struct ev_loop *loop)
 {
     loop->refs++;
 }
 
-static inline void evi_unref (struct ev_loop *loop)
+EVI_INLINE void evi_unref (struct ev_loop *loop)
 {
     loop->refs--;
 }

@@ -20,7 +20,7 @@ static void wake_cb (EV_P_ ev_io *w, int revents)
 {
     EVI_DOOR;
 
-    if (revents & EV_READ)
+    if (__atomic_exchange_n (&loop->wake.written, 0, __ATOMIC_SEQ_CST) || revents & EV_READ)
         wake_drain (&loop->wake);
     (void) w;
     if (__atomic_exchange_n (&loop->wake.knocked, 0, __ATOMIC_SEQ_CST))
@@ -111,8 +111,10 @@ EVI void evi_wake_knock (struct ev_loop *loop)
 
     if (__atomic_exchange_n (&wake->knocked, 1, __ATOMIC_SEQ_CST))
         return;
-    if (__atomic_load_n (&wake->sleeping, __ATOMIC_SEQ_CST))
+    if (__atomic_load_n (&wake->sleeping, __ATOMIC_SEQ_CST)) {
+        __atomic_store_n (&wake->written, 1, __ATOMIC_SEQ_CST);
         evi_sys_write (wake->fd[1], &one, sizeof one); /* as an eventfd wants it; a pipe takes anything */
+    }
     errno = saved;
 }
 

@@ -10,6 +10,7 @@ struct evi_wake {
     int fd[2];                             /* an eventfd twice, or a pipe; -1: nobody has needed it yet */
     int sleeping; /* the loop is, or is about to be, in the kernel: a knock must write */
     int knocked;  /* someone knocked and the loop has not answered yet */
+    int written;  /* … and had to write: the descriptor is to be drained */
     int opened;
 };
 

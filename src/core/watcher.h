@@ -7,14 +7,14 @@
 enum { EVI_LEVELS = EV_MAXPRI - EV_MINPRI + 1 }; /* one per priority */
 _Static_assert(EVI_LEVELS >= 1 && EVI_LEVELS <= 32, "EV_MINPRI..EV_MAXPRI must span 1 to 32 priorities");
 
-static inline int evi_is_active (const void *w)
+EVI_INLINE int evi_is_active (const void *w)
 {
     return ((const ev_watcher *) w)->active;
 }
 
 /* The queue a watcher belongs to, 0 for EV_MINPRI. Watchers that were fed but never started may carry a
  * priority out of range. */
-static inline int evi_level (const ev_watcher *w)
+EVI_INLINE int evi_level (const ev_watcher *w)
 {
 #if EV_MINPRI == EV_MAXPRI
     (void) w;
@@ -29,12 +29,12 @@ static inline int evi_level (const ev_watcher *w)
 }
 
 #if EV_MINPRI == EV_MAXPRI
-static inline void evi_set_priority (void *w, int priority)
+EVI_INLINE void evi_set_priority (void *w, int priority)
 {
     (void) w, (void) priority;
 }
 #else
-static inline void evi_set_priority (void *w, int priority)
+EVI_INLINE void evi_set_priority (void *w, int priority)
 {
     ((ev_watcher *) w)->priority = priority;
 }

@@ -1,7 +1,7 @@
 /* hooks.c: idle, prepare, check, fork, cleanup: five kinds of one shape. Each is a list in start order. */
 #include "watch.h"
 
-static void hooks_start (struct ev_loop *loop, struct evi_list *list, void *w)
+EVI_INLINE void hooks_start (struct ev_loop *loop, struct evi_list *list, void *w)
 {
     if (evi_is_active (w))
         return;
@@ -10,7 +10,7 @@ static void hooks_start (struct ev_loop *loop, struct evi_list *list, void *w)
 }
 
 /* 0: it was not active. */
-static int hooks_stop (struct ev_loop *loop, struct evi_list *list, void *w)
+EVI_INLINE int hooks_stop (struct ev_loop *loop, struct evi_list *list, void *w)
 {
     evi_pending_clear (loop, w);
     if (!evi_is_active (w))

@@ -175,6 +175,7 @@ EVI void evi_periodic_fork (struct ev_loop *loop)
         return;
     periodic_unwatch_clock (loop);
     periodic_watch_clock (loop);
+    evi_clock_reread (&loop->clock);
     evi_periodic_reschedule (loop);
 }
 

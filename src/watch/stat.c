@@ -270,6 +270,8 @@ EVI void evi_stat_close (struct ev_loop *loop)
 /* Whole seconds: what programs have always been told, no more events than that (ST-3). */
 static int stat_same (const ev_statdata *a, const ev_statdata *b)
 {
+    if (!a->st_nlink && !b->st_nlink) /* not there, and not there: the rest means nothing */
+        return 1;
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_mode == b->st_mode
            && a->st_nlink == b->st_nlink && a->st_uid == b->st_uid && a->st_gid == b->st_gid
            && a->st_rdev == b->st_rdev && a->st_size == b->st_size && a->st_atime == b->st_atime
