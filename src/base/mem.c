@@ -35,12 +35,11 @@ EVI void *evi_resize (void *memory, long size)
 
 EVI void *evi_fit (void *array, unsigned *room, unsigned need, unsigned size)
 {
-    unsigned fresh = *room ? *room : 64 / size + 1;
+    unsigned more = *room + *room / 4, least = 64 / size + 1;
 
-    while (fresh < need)
-        fresh *= 2;
-    *room = fresh;
-    return evi_resize (array, (long) fresh * (long) size);
+    more = more < least ? least : more;
+    *room = more < need ? need : more;
+    return evi_resize (array, (long) *room * (long) size);
 }
 
 EVI void *evi_fit_zeroed (void *array, unsigned *room, unsigned need, unsigned size)

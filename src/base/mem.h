@@ -8,8 +8,8 @@
  * ev_set_allocator is to abort, with a message (AB-1). */
 EVI void *evi_resize (void *memory, long size);
 
-/* Makes room for need elements of size bytes each. Returns the array, moved or not. Rooms double: what a loop has
- * needed once it keeps, and it allocates no more when warm. */
+/* Makes room for need elements of size bytes each. Returns the array, moved or not. Rooms grow by a quarter:
+ * many loops hold many of them for long. What a loop has needed once it keeps, and allocates no more when warm. */
 EVI void *evi_fit (void *array, unsigned *room, unsigned need, unsigned size);
 EVI void *evi_fit_zeroed (void *array, unsigned *room, unsigned need,
                           unsigned size); /* … new elements zeroed */

@@ -163,7 +163,8 @@ EVI void evi_sys_sleep (ev_tstamp delay)
 #define MADV_WIPEONFORK 18
 #endif
 
-static unsigned *sys_birth; /* a page that a fork child finds zeroed; NULL: not tried, or not to be had */
+static unsigned *sys_birth;      /* a page that a fork child finds zeroed */
+static int sys_birth_refused;    /* an old kernel: ask for the pid instead */
 static unsigned sys_generations; /* ids given out on the way to this process */
 
 static unsigned *sys_birth_page (void)
@@ -174,9 +175,11 @@ static unsigned *sys_birth_page (void)
 
     if (page == MAP_FAILED)
         return NULL;
-    if (madvise (page, size, MADV_WIPEONFORK) < 0
-        || !__atomic_compare_exchange_n (&sys_birth, &none, page, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-        munmap (page, size); /* an old kernel, or another thread was first */
+    if (madvise (page, size, MADV_WIPEONFORK) < 0) {
+        __atomic_store_n (&sys_birth_refused, 1, __ATOMIC_RELAXED);
+        munmap (page, size);
+    } else if (!__atomic_compare_exchange_n (&sys_birth, &none, page, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        munmap (page, size); /* another thread was first */
     return __atomic_load_n (&sys_birth, __ATOMIC_ACQUIRE);
 }
 
@@ -185,7 +188,7 @@ EVI unsigned evi_sys_process (void)
     unsigned *page = __atomic_load_n (&sys_birth, __ATOMIC_ACQUIRE);
 
     if (EVI_UNLIKELY (!page)) {
-        page = sys_birth_page ();
+        page = __atomic_load_n (&sys_birth_refused, __ATOMIC_RELAXED) ? NULL : sys_birth_page ();
         if (!page)
             return (unsigned) getpid ();
     }

@@ -127,8 +127,8 @@ EVI int evi_wake_sleep (struct ev_loop *loop)
 
 EVI void evi_wake_slept (struct ev_loop *loop)
 {
-    __atomic_store_n (&loop->wake.sleeping, 0, __ATOMIC_SEQ_CST);
-    if (!__atomic_load_n (&loop->wake.knocked, __ATOMIC_SEQ_CST))
+    __atomic_store_n (&loop->wake.sleeping, 0, __ATOMIC_RELEASE); /* seen late, it costs a write too many */
+    if (!__atomic_load_n (&loop->wake.knocked, __ATOMIC_ACQUIRE))
         return;
     if (EVI_UNLIKELY (
             !loop->wake.opened)) { /* nobody could be waiting for it, and no watcher to feed (AS-7) */
