@@ -176,9 +176,12 @@ int event_base_once (struct event_base *base, int fd, short events, event_callba
                      struct timeval *tv)
 {
     EVENT_LOOP (base);
-    struct event_once_record *record = (struct event_once_record *) malloc (sizeof *record);
+    struct event_once_record *record;
     int bits = events & EVENT_IO_BITS;
 
+    if (!bits && !tv) /* will never happen: nobody would free the record */
+        return 0;
+    record = (struct event_once_record *) malloc (sizeof *record);
     if (!record)
         return -1;
     record->fd = fd;
