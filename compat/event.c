@@ -25,7 +25,8 @@
 
 #define EVENT_IO_BITS (EV_READ | EV_WRITE)
 #define EVENT_BITS (EVENT_IO_BITS | EV_TIMEOUT | EV_SIGNAL)
-#define EVENT_OF(member, w) ((struct event *) (void *) ((char *) (w) - offsetof (struct event, member)))
+
+enum { EVENT_NO_FD = -1 };
 
 #define EVENT_TEXT(x) #x
 #define EVENT_TEXT_OF(x) EVENT_TEXT (x)
@@ -187,8 +188,8 @@ int event_base_once (struct event_base *base, int fd, short events, event_callba
     record->fd = fd;
     record->cb = cb;
     record->arg = arg;
-    ev_once (EV_A_ bits ? fd : -1, bits, tv ? event_seconds (tv) : (ev_tstamp) -1, event_once_happened,
-             record);
+    ev_once (EV_A_ bits ? fd : EVENT_NO_FD, bits, tv ? event_seconds (tv) : (ev_tstamp) -1,
+             event_once_happened, record);
     return 0;
 }
 
@@ -210,7 +211,7 @@ int event_base_loopexit (struct event_base *base, struct timeval *tv)
 {
     EVENT_LOOP (base);
 
-    ev_once (EV_A_ -1, 0, tv ? event_seconds (tv) : (ev_tstamp) 0, event_exit, base);
+    ev_once (EV_A_ EVENT_NO_FD, 0, tv ? event_seconds (tv) : (ev_tstamp) 0, event_exit, base);
     return 0;
 }
 
@@ -221,6 +222,13 @@ int event_loopexit (struct timeval *tv)
 
 /* ---- events ------------------------------------------------------------------------------- */
 
+/* The event a watcher is part of. */
+static struct event *event_of (void *w, size_t offset)
+{
+    char *bytes = (char *) w;
+    return (struct event *) (void *) (bytes - offset);
+}
+
 static void event_happened (struct event *ev, int revents)
 {
     ev->ev_res = revents & EVENT_BITS;
@@ -229,7 +237,7 @@ static void event_happened (struct event *ev, int revents)
 
 static void event_on_fd (EV_P_ ev_io *w, int revents)
 {
-    struct event *ev = EVENT_OF (iosig.io, w);
+    struct event *ev = event_of (w, offsetof (struct event, iosig.io));
 
     EVENT_IGNORE_LOOP;
     if (!(ev->ev_events & EV_PERSIST) || (revents & EV_ERROR)) /* after an error nothing is left to persist */
@@ -240,7 +248,7 @@ static void event_on_fd (EV_P_ ev_io *w, int revents)
 #if EV_SIGNAL_ENABLE
 static void event_on_signal (EV_P_ ev_signal *w, int revents)
 {
-    struct event *ev = EVENT_OF (iosig.sig, w);
+    struct event *ev = event_of (w, offsetof (struct event, iosig.sig));
 
     EVENT_IGNORE_LOOP;
     if (revents & EV_ERROR)
@@ -251,7 +259,7 @@ static void event_on_signal (EV_P_ ev_signal *w, int revents)
 
 static void event_on_timeout (EV_P_ ev_timer *w, int revents)
 {
-    struct event *ev = EVENT_OF (to, w);
+    struct event *ev = event_of (w, offsetof (struct event, to));
 
     EVENT_IGNORE_LOOP;
     event_del (ev);
@@ -294,16 +302,18 @@ int event_base_set (struct event_base *base, struct event *ev)
 static void event_watch (struct event *ev)
 {
     EVENT_LOOP (ev->ev_base);
-
+    ev_io *io = &ev->iosig.io;
 #if EV_SIGNAL_ENABLE
+    ev_signal *sig = &ev->iosig.sig;
+
     if (ev->ev_events & EV_SIGNAL) {
-        ev_signal_start (EV_A_ &ev->iosig.sig);
+        ev_signal_start (EV_A_ sig);
         ev->ev_flags |= EVLIST_SIGNAL;
         return;
     }
 #endif
     if (ev->ev_events & EVENT_IO_BITS) {
-        ev_io_start (EV_A_ &ev->iosig.io);
+        ev_io_start (EV_A_ io);
         ev->ev_flags |= EVLIST_INSERTED;
     }
 }
@@ -312,33 +322,39 @@ static void event_watch (struct event *ev)
 static void event_unwatch (struct event *ev)
 {
     EVENT_LOOP (ev->ev_base);
+    ev_io *io = &ev->iosig.io;
+#if EV_SIGNAL_ENABLE
+    ev_signal *sig = &ev->iosig.sig;
+#endif
 
-    if (!event_busy (&ev->iosig))
+    if (!event_busy (io))
         return;
 #if EV_SIGNAL_ENABLE
     if (ev->ev_events & EV_SIGNAL) {
-        ev_signal_stop (EV_A_ &ev->iosig.sig);
+        ev_signal_stop (EV_A_ sig);
         return;
     }
 #endif
-    ev_io_stop (EV_A_ &ev->iosig.io);
+    ev_io_stop (EV_A_ io);
 }
 
 static void event_untime (struct event *ev)
 {
     EVENT_LOOP (ev->ev_base);
+    ev_timer *timer = &ev->to;
 
-    if (event_busy (&ev->to))
-        ev_timer_stop (EV_A_ &ev->to);
+    if (event_busy (timer))
+        ev_timer_stop (EV_A_ timer);
     ev->ev_flags &= ~EVLIST_TIMEOUT;
 }
 
 static void event_time (struct event *ev, const struct timeval *tv)
 {
     EVENT_LOOP (ev->ev_base);
+    ev_timer *timer = &ev->to;
 
-    ev->to.repeat = event_seconds (tv);
-    ev_timer_again (EV_A_ &ev->to);
+    timer->repeat = event_seconds (tv);
+    ev_timer_again (EV_A_ timer);
     ev->ev_flags |= EVLIST_TIMEOUT;
 }
 
@@ -364,12 +380,14 @@ int event_del (struct event *ev)
 void event_active (struct event *ev, int res, short ncalls)
 {
     EVENT_LOOP (ev->ev_base);
+    ev_timer *timer = &ev->to;
+    ev_io *io = &ev->iosig.io; /* or signal */
 
     (void) ncalls;
     if (res & EV_TIMEOUT)
-        ev_feed_event (EV_A_ &ev->to, EV_TIMEOUT);
+        ev_feed_event (EV_A_ timer, EV_TIMEOUT);
     if (res & (EVENT_IO_BITS | EV_SIGNAL))
-        ev_feed_event (EV_A_ &ev->iosig, res & (EVENT_IO_BITS | EV_SIGNAL));
+        ev_feed_event (EV_A_ io, res & (EVENT_IO_BITS | EV_SIGNAL));
 }
 
 /* What an event that waits for its descriptor or signal is waiting for. */

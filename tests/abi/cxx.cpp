@@ -23,15 +23,13 @@ static void line (const char *tag, const char *what, long long value)
 /* ---- watchers ---- */
 
 /* Measured on an object: offsetof is for standard layout classes only, which watchers are not. */
-template <class W>
-static long long loop_offset ()
+template <class W> static long long loop_offset ()
 {
     W w;
     return (const char *) &w.loop - (const char *) &w;
 }
 
-template <class W, class kind>
-static void makes ()
+template <class W, class kind> static void makes ()
 {
     PROPERTY (" derives from the C watcher", std::is_base_of<kind, W>::value);
     PROPERTY (" derives from base", std::is_base_of<ev::base<kind, W>, W>::value);
@@ -45,8 +43,7 @@ static void makes ()
     PROPERTY (" ends without throwing", std::is_nothrow_destructible<W>::value);
 }
 
-template <class W>
-static void does ()
+template <class W> static void does ()
 {
     RETURNS (" start ()", void, std::declval<W &> ().start ());
     RETURNS (" stop ()", void, std::declval<W &> ().stop ());
@@ -61,8 +58,7 @@ static void does ()
     NOEXCEPT (" set_ ()", std::declval<W &> ().set_ (0, 0));
 }
 
-template <class W, class kind>
-static void watcher (const char *name)
+template <class W, class kind> static void watcher (const char *name)
 {
     who = name;
     line ("S", "", sizeof (W));
@@ -120,8 +116,7 @@ static void loop_refs ()
     RETURNS ("loop_ref raw_loop", struct ev_loop *, std::declval<L &> ().raw_loop);
 }
 
-template <class L>
-static void owner (const char *name)
+template <class L> static void owner (const char *name)
 {
     who = name;
     line ("S", "", sizeof (L));

@@ -5,14 +5,14 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#define FIELD(field)                                                                                        \
-    printf ("F event.%s %zu %zu\n", #field, offsetof (struct event, field),                                  \
+#define FIELD(field)                                                        \
+    printf ("F event.%s %zu %zu\n", #field, offsetof (struct event, field), \
             sizeof (((struct event *) 0)->field))
 #define CONSTANT(name) printf ("C %s %lld\n", #name, (long long) (name))
 
 static void structure (void)
 {
-    printf ("S event %zu %zu\n", sizeof (struct event), _Alignof (struct event));
+    printf ("S event %zu %zu\n", sizeof (struct event), _Alignof(struct event));
     FIELD (iosig);
     FIELD (iosig.io);
     FIELD (iosig.sig);

@@ -9,24 +9,24 @@
 #include <stdio.h>
 #include <string.h>
 
-#define STRUCT(type) printf ("S %s %zu %zu\n", #type, sizeof (type), _Alignof (type))
-#define FIELD(type, field)                                                                                  \
+#define STRUCT(type) printf ("S %s %zu %zu\n", #type, sizeof (type), _Alignof(type))
+#define FIELD(type, field) \
     printf ("F %s.%s %zu %zu\n", #type, #field, offsetof (type, field), sizeof (((type *) 0)->field))
-#define TYPE(type) printf ("T %s %zu %zu\n", #type, sizeof (type), _Alignof (type))
+#define TYPE(type) printf ("T %s %zu %zu\n", #type, sizeof (type), _Alignof(type))
 #define CONSTANT(name) printf ("C %s %lld\n", #name, (long long) (name))
 
-#define HEAD(type)                                                                                          \
-    STRUCT (type);                                                                                          \
-    FIELD (type, active);                                                                                   \
-    FIELD (type, pending);                                                                                  \
-    FIELD (type, priority);                                                                                 \
-    FIELD (type, data);                                                                                     \
+#define HEAD(type)          \
+    STRUCT (type);          \
+    FIELD (type, active);   \
+    FIELD (type, pending);  \
+    FIELD (type, priority); \
+    FIELD (type, data);     \
     FIELD (type, cb)
-#define HEAD_LIST(type)                                                                                     \
-    HEAD (type);                                                                                            \
+#define HEAD_LIST(type) \
+    HEAD (type);        \
     FIELD (type, next)
-#define HEAD_TIME(type)                                                                                     \
-    HEAD (type);                                                                                            \
+#define HEAD_TIME(type) \
+    HEAD (type);        \
     FIELD (type, at)
 
 static void heads (void)
@@ -240,17 +240,17 @@ static void show_written (const char *macro, size_t size)
     putchar ('\n');
 }
 
-#define WRITES(type, macro, ...)                                                                            \
-    do {                                                                                                    \
-        type *ev;                                                                                           \
-        memset (&zeros, 0, sizeof zeros);                                                                   \
-        memset (&ones, 0xff, sizeof ones);                                                                  \
-        ev = (type *) &zeros;                                                                               \
-        macro (__VA_ARGS__);                                                                                \
-        ev = (type *) &ones;                                                                                \
-        macro (__VA_ARGS__);                                                                                \
-        (void) ev;                                                                                          \
-        show_written (#type " " #macro, sizeof (type));                                                     \
+#define WRITES(type, macro, ...)                        \
+    do {                                                \
+        type *ev;                                       \
+        memset (&zeros, 0, sizeof zeros);               \
+        memset (&ones, 0xff, sizeof ones);              \
+        ev = (type *) &zeros;                           \
+        macro (__VA_ARGS__);                            \
+        ev = (type *) &ones;                            \
+        macro (__VA_ARGS__);                            \
+        (void) ev;                                      \
+        show_written (#type " " #macro, sizeof (type)); \
     } while (0)
 
 /* Values whose bytes all differ from one another, so that nothing is written by accident only. */
@@ -296,20 +296,20 @@ static void initialisers_write (void)
 }
 
 /* A byte is read if changing it changes the value. */
-#define READS(type, macro, as)                                                                              \
-    do {                                                                                                    \
-        printf ("R %s %s", #type, #macro);                                                                  \
-        for (size_t at = 0; at < sizeof (type); at++) {                                                     \
-            type *ev = (type *) &zeros;                                                                     \
-            as before, after;                                                                               \
-            memset (&zeros, 0, sizeof zeros);                                                               \
-            before = (as) macro (ev);                                                                       \
-            zeros.bytes[at] = 1;                                                                            \
-            after = (as) macro (ev);                                                                        \
-            if (memcmp (&before, &after, sizeof before) != 0)                                               \
-                printf (" %zu", at);                                                                        \
-        }                                                                                                   \
-        putchar ('\n');                                                                                     \
+#define READS(type, macro, as)                                \
+    do {                                                      \
+        printf ("R %s %s", #type, #macro);                    \
+        for (size_t at = 0; at < sizeof (type); at++) {       \
+            type *ev = (type *) &zeros;                       \
+            as before, after;                                 \
+            memset (&zeros, 0, sizeof zeros);                 \
+            before = (as) macro (ev);                         \
+            zeros.bytes[at] = 1;                              \
+            after = (as) macro (ev);                          \
+            if (memcmp (&before, &after, sizeof before) != 0) \
+                printf (" %zu", at);                          \
+        }                                                     \
+        putchar ('\n');                                       \
     } while (0)
 
 static void accessors_read (void)

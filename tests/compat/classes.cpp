@@ -43,8 +43,7 @@ static void expect_calls (int wanted, int revents, const char *what)
     calls = events = 0;
 }
 
-template <class W>
-static void on_event (W &w, int revents)
+template <class W> static void on_event (W &w, int revents)
 {
     data_seen = w.data;
     note (revents);
@@ -72,8 +71,7 @@ struct object {
     object () : plain_calls (0)
     {
     }
-    template <class W>
-    void on (W &w, int revents)
+    template <class W> void on (W &w, int revents)
     {
         expect (w.data == this, "the object is in data");
         note (revents);
@@ -431,8 +429,7 @@ static void stat_works (ev::loop_ref loop)
 #endif
 
 /* Kinds without parameters: called once an iteration, with their bit. */
-template <class W>
-static void simple_kind_works (ev::loop_ref loop, int bit, const char *what)
+template <class W> static void simple_kind_works (ev::loop_ref loop, int bit, const char *what)
 {
     W w;
 

@@ -18,8 +18,8 @@ struct cleanup {
 
 int main ()
 {
-    const int sum = CLEANUP + CUSTOM + LINUXAIO + IOURING + NOINOTIFY + SIGNALFD + NOSIGMASK + NOTIMERFD
-                    + CANCEL;
+    const int sum =
+        CLEANUP + CUSTOM + LINUXAIO + IOURING + NOINOTIFY + SIGNALFD + NOSIGMASK + NOTIMERFD + CANCEL;
     const struct cleanup mine = { sum };
     timer w;
 

@@ -1,6 +1,6 @@
-/* tour.c: a program that embeds the library and uses every watcher kind its options leave, on every backend they
- * leave. It adapts to the options as programs do: with EV_P and EV_A, and #if EV_X_ENABLE. A recipe may say with
- * -DTOUR_BACKENDS=MASK which backends it means to leave. Exits with 0 if all went well. */
+/* tour.c: a program that embeds the library and uses every watcher kind its options leave, on every backend
+ * they leave. It adapts to the options as programs do: with EV_P and EV_A, and #if EV_X_ENABLE. A recipe may
+ * say with -DTOUR_BACKENDS=MASK which backends it means to leave. Exits with 0 if all went well. */
 #ifndef _XOPEN_SOURCE
 #define _XOPEN_SOURCE 700
 #endif
@@ -21,6 +21,9 @@
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* It takes the & after EV_A_ for an operator. */
+/* clang-format off */
 
 #if EV_MULTIPLICITY
 #define IGNORE_LOOP (void) loop
@@ -241,7 +244,8 @@ static void children (EV_P)
     ev_child_start (EV_A_ &w);
     run_until_called (EV_A);
     ev_child_stop (EV_A_ &w);
-    expect (w.rpid == pid && WIFEXITED (w.rstatus) && WEXITSTATUS (w.rstatus) == 7, "a child says how it ended");
+    expect (w.rpid == pid, "a child says who ended");
+    expect (WIFEXITED (w.rstatus) && WEXITSTATUS (w.rstatus) == 7, "a child says how it ended");
     expect_calls (1, EV_CHILD, "a child that ended is noticed");
 }
 #endif
@@ -365,7 +369,7 @@ static void forks (EV_P)
 #endif
 
 #if EV_EMBED_ENABLE
-/* Another loop, on a backend that can be embedded, inside this one; NULL if the options leave no such backend. */
+/* Another loop, of a backend that can be embedded, inside this one; NULL if the options leave none. */
 static struct ev_loop *embed (EV_P_ ev_embed *w)
 {
     unsigned backends = ev_embeddable_backends () & ev_supported_backends ();
