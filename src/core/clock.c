@@ -10,7 +10,7 @@
 
 enum { CLOCK_CONFIRMATIONS = 3 }; /* a thread may lose the processor between the two reads */
 
-#if !EV_MULTIPLICITY
+#if !EV_MULTIPLICITY && !defined(EV_API_STATIC) /* static: the header's declaration defines it */
 ev_tstamp ev_rt_now;
 #endif
 

@@ -56,7 +56,7 @@ static void stats_dump_heap (const struct evi_heap *heap, const char *name, ev_t
 {
     fprintf (out, "%s: %u", name, heap->count);
     if (heap->count)
-        fprintf (out, ", next in %.6f s", heap->nodes[EVI_HEAP_TOP].at - now);
+        fprintf (out, ", next in %.6f s", (double) (heap->nodes[EVI_HEAP_TOP].at - now));
     fputc ('\n', out);
 }
 
