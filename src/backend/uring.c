@@ -483,14 +483,16 @@ static void uring_release (struct ev_loop *loop, int fd)
 
 /* ---- sleeping ---- */
 
-/* A completion caused by another eventfd is signalled by way of a kernel thread, and that only once for each
- * registration (seen on 6.18; doc/IOURING.md). So it is registered anew after each signal. Whatever arrives in
- * between is found by the enter that follows. */
+/* On a ring that defers its work, a completion caused by another eventfd is signalled in a roundabout way, and
+ * that only once for each registration (seen on 6.18; doc/IOURING.md). So there it is registered anew after each
+ * signal. Whatever arrives in between is found by the enter that follows. */
 static void uring_event_fd_drain (const struct uring *self)
 {
     uint64_t count;
 
     if (EVI_LIKELY (self->event_fd < 0) || evi_sys_read (self->event_fd, &count, sizeof count) <= 0)
+        return;
+    if (!(self->ring.setup & EVI_SETUP_DEFER_TASKRUN))
         return;
     evi_sys_uring_register (self->ring.fd, EVI_UNREGISTER_EVENTFD, NULL, 0);
     uring_event_fd_register (self);
@@ -708,6 +710,22 @@ static void uring_flush (struct ev_loop *loop)
         uring_enter (loop, self, 0, &uring_at_once, 0);
 }
 
+/* Before 5.17 registering waits until no request is pending, and armed polls never end: a new ring has none. */
+static int uring_event_fd_attach (struct ev_loop *loop, struct uring *self)
+{
+    int err;
+
+    if (self->ring.features & EVI_FEAT_CQE_SKIP)
+        return uring_event_fd_register (self);
+    err = uring_reopen (loop);
+    if (err < 0) {
+        self->verdict = EVI_FALL;
+        return err;
+    }
+    evi_fd_retell_all (loop);
+    return 0;
+}
+
 /* Not the ring's own descriptor: whoever sleeps on that of a ring that defers its work is not woken by it on
  * all kernels (6.18 before 6.18.45). */
 static int uring_expose (struct ev_loop *loop)
@@ -724,7 +742,7 @@ static int uring_expose (struct ev_loop *loop)
         self->event_fd = -1;
         return err;
     }
-    err = uring_event_fd_register (self);
+    err = uring_event_fd_attach (loop, self);
     if (err < 0) {
         evi_sys_close (self->event_fd);
         self->event_fd = -1;
