@@ -275,7 +275,7 @@ struct loop_ref {
     template <class K>
     void once (int fd, int events, tstamp timeout, K *functor) EV_NOEXCEPT
     {
-        once (fd, events, timeout, once_functor<K>, functor);
+        once (fd, events, timeout, once_functor<K>, const_cast<void *> (static_cast<const void *> (functor)));
     }
     template <void (*function) (int revents)>
     void once (int fd, int events, tstamp timeout) EV_NOEXCEPT
