@@ -119,7 +119,8 @@ static int uring_enter (struct ev_loop *loop, struct uring *self, unsigned wait,
     return uring_judge (loop, self, answer);
 }
 
-/* About an earlier use of a descriptor, or about a request of ours that nobody waits for. */
+/* About an earlier use of a descriptor, or about a request of ours that nobody waits for. Behind a release hook
+ * the rows may belong to another thread: what cannot be looked up there is left to the reap (U-15). */
 static int uring_stale (const struct ev_loop *loop, const struct evi_cqe *cqe)
 {
     uint32_t fd = (uint32_t) cqe->user_data;
@@ -128,6 +129,8 @@ static int uring_stale (const struct ev_loop *loop, const struct evi_cqe *cqe)
     case URING_IGNORE:
         return 1;
     case URING_POLL:
+        if (EVI_UNLIKELY (loop->waiting && loop->release))
+            return 0;
         return fd >= loop->fds.count || cqe->user_data != uring_row_name (loop, (int) fd);
     default:
         return 0;
