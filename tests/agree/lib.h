@@ -50,13 +50,22 @@
     F (void, ev_async_send, (struct ev_loop *, void *) )
 
 /* The kinds of watcher: name as in ev_NAME_start, event bit. */
-#define LIB_KINDS(K)                                                                                      \
-    K (io, EV_IO)                                                                                         \
-    K (timer, EV_TIMER)                                                                                   \
-    K (periodic, EV_PERIODIC)                                                                             \
-    K (signal, EV_SIGNAL) K (child, EV_CHILD) K (stat, EV_STAT) K (idle, EV_IDLE) K (prepare, EV_PREPARE) \
-        K (check, EV_CHECK) K (embed, EV_EMBED) K (fork, EV_FORK) K (cleanup, EV_CLEANUP)                 \
-            K (async, EV_ASYNC)
+/* clang-format off */
+#define LIB_KINDS(K) \
+    K (io, EV_IO) \
+    K (timer, EV_TIMER) \
+    K (periodic, EV_PERIODIC) \
+    K (signal, EV_SIGNAL) \
+    K (child, EV_CHILD) \
+    K (stat, EV_STAT) \
+    K (idle, EV_IDLE) \
+    K (prepare, EV_PREPARE) \
+    K (check, EV_CHECK) \
+    K (embed, EV_EMBED) \
+    K (fork, EV_FORK) \
+    K (cleanup, EV_CLEANUP) \
+    K (async, EV_ASYNC)
+/* clang-format on */
 
 #define LIB_KIND_NAME(name, bit) KIND_##name,
 enum kind { LIB_KINDS (LIB_KIND_NAME) KINDS };

@@ -22,22 +22,38 @@ const char *slot_name (int slot);
 
 /* ---- what a program is about ---- */
 
-#define PROGRAM_FEATURES(F)                                                                                \
-    F (GUARD)   /* loops have a prepare and a check watcher of ours, so that ev_run (0) can be ended */    \
-    F (DEFAULT) /* loop 0 is the default loop */                                                           \
-    F (LOOP1)   /* there is a second loop … */                                                           \
-    F (EMBED)   /* … for an embed watcher */                                                             \
-    F (PERIODIC)                                                                                           \
-    F (SIGNAL)                                                                                             \
-    F (CHILD)                                                                                              \
-    F (STAT) F (IDLE) F (PHASES) F (FORK) F (CLEANUP) F (ASYNC) F (ONCE) F (SIGNALFD) F (FORKCHECK)        \
-        F (NOTIMERFD) F (NOINOTIFY) F (REMOTE) /* files are on a file system that inotify does not see */  \
-        F (HIGHFD)                             /* descriptors above 1024 */                                \
-        F (FILEFD)                             /* one descriptor is a file, always ready */                \
-        F (COLLECT) F (HOOKS) F (JUMP)         /* somebody sets the clock */                               \
-        F (RECURSE) F (REALFORK) F (REBORN)                                                                \
-            F (STEAL) /* readiness may vanish before the loop has reported it; not compared on io_uring */ \
-        F (WORLD)     /* things happen by themselves, while the loop sleeps */
+/* clang-format off */
+#define PROGRAM_FEATURES(F) \
+    F (GUARD) /* loops have a prepare and a check watcher of ours, so that ev_run (0) can be ended */ \
+    F (DEFAULT) /* loop 0 is the default loop */ \
+    F (LOOP1) /* there is a second loop … */ \
+    F (EMBED) /* … for an embed watcher */ \
+    F (PERIODIC) \
+    F (SIGNAL) \
+    F (CHILD) \
+    F (STAT) \
+    F (IDLE) \
+    F (PHASES) \
+    F (FORK) \
+    F (CLEANUP) \
+    F (ASYNC) \
+    F (ONCE) \
+    F (SIGNALFD) \
+    F (FORKCHECK) \
+    F (NOTIMERFD) \
+    F (NOINOTIFY) \
+    F (REMOTE) /* files are on a file system that inotify does not see */ \
+    F (HIGHFD) /* descriptors above 1024 */ \
+    F (FILEFD) /* one descriptor is a file, always ready */ \
+    F (COLLECT) \
+    F (HOOKS) \
+    F (JUMP) /* somebody sets the clock */ \
+    F (RECURSE) \
+    F (REALFORK) \
+    F (REBORN) \
+    F (STEAL) /* readiness may vanish before the loop has reported it; not compared on io_uring */ \
+    F (WORLD) /* things happen by themselves, while the loop sleeps */
+/* clang-format on */
 
 #define FEATURE_INDEX(name) FI_##name,
 enum { PROGRAM_FEATURES (FEATURE_INDEX) FEATURES };

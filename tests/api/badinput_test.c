@@ -458,7 +458,7 @@ static void drain_and_close_all (EV_P_ ev_io *w, int revents)
     for (int i = 0; i < 10; i++) /* descriptors first, watchers after: the wrong way round */
         close (all[i].w.fd);
     for (int i = 0; i < 10; i++)
-        ev_io_stop (EV_A_ &all[i].w);
+        ev_io_stop (EV_A_ & all[i].w);
 }
 
 TEST_BACKENDS (io_closed_before_it_is_stopped_in_one_callback_does_no_harm) // IO-12, rule 4

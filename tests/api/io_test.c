@@ -533,10 +533,10 @@ static void swap_file (EV_P) EV_NOEXCEPT
 
     if (swap.done++)
         return;
-    ev_io_stop (EV_A_ &swap.io.w);
+    ev_io_stop (EV_A_ & swap.io.w);
     close (fd);
     dup2 (swap.quiet, fd);
-    kit_start (EV_A_ &swap.io, fd, EV_READ);
+    kit_start (EV_A_ & swap.io, fd, EV_READ);
 }
 
 TEST_BACKENDS (io_number_reused_in_the_release_hook_does_not_inherit_events) // IO-8, HK-5
