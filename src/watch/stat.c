@@ -270,12 +270,14 @@ EVI void evi_stat_close (struct ev_loop *loop)
 /* Whole seconds: what programs have always been told, no more events than that (ST-3). */
 static int stat_same (const ev_statdata *a, const ev_statdata *b)
 {
-    if (!a->st_nlink && !b->st_nlink) /* not there, and not there: the rest means nothing */
+    if (a->st_nlink != b->st_nlink)
+        return 0;
+    if (!a->st_nlink) /* not there, and not there: the rest means nothing */
         return 1;
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_mode == b->st_mode
-           && a->st_nlink == b->st_nlink && a->st_uid == b->st_uid && a->st_gid == b->st_gid
-           && a->st_rdev == b->st_rdev && a->st_size == b->st_size && a->st_atime == b->st_atime
-           && a->st_mtime == b->st_mtime && a->st_ctime == b->st_ctime;
+           && a->st_uid == b->st_uid && a->st_gid == b->st_gid && a->st_rdev == b->st_rdev
+           && a->st_size == b->st_size && a->st_atime == b->st_atime && a->st_mtime == b->st_mtime
+           && a->st_ctime == b->st_ctime;
 }
 
 void ev_stat_stat (EV_P_ ev_stat *w) EV_NOEXCEPT
