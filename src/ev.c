@@ -29,8 +29,9 @@
 #include "backend/select.c"
 #include "backend/poll.c"
 #include "backend/epoll.c"
-#include "backend/ring.c"  /* one ring: no loop, no watcher */
-#include "backend/uring.c" /* readiness on a ring */
+#include "backend/ring.c"     /* one ring: no loop, no watcher */
+#include "backend/loopring.c" /* the ring of a loop */
+#include "backend/uring.c"    /* readiness on it */
 #include "backend/table.c" /* best first */
 
 /* watch: the other watcher kinds */

@@ -15,6 +15,8 @@
 
 struct evi_signalfd; /* watch/signal.c */
 struct evi_inotify;  /* watch/stat.c */
+struct evi_loopring; /* backend/loopring.h */
+struct evi_ops;      /* ops/op.h */
 
 struct ev_loop {
     struct evi_clock clock;     /* core/clock.c */
@@ -24,6 +26,16 @@ struct ev_loop {
 
     const struct evi_backend *backend; /* loop/life.c */
     void *backend_data;                /* the backend's own */
+    struct evi_loopring *ring; /* what operations ride on: the backend's, or one attached; NULL: none */
+
+    struct evi_ops *ops; /* ops/; NULL until the first operation */
+    unsigned op_queued;  /* operations that wait to be handed to an engine */
+    int op_told;         /* operations have completed since callbacks last ran: the loop must not sleep */
+    struct {             /* what the ring calls for those that ride on it besides polls; NULL: nobody does */
+        void (*landed) (struct ev_loop *loop, uint64_t name, int32_t result, uint32_t flags);
+        void (*recall) (struct ev_loop *loop); /* it is about to be closed: take back what is in flight */
+        void (*lost) (struct ev_loop *loop);   /* it is closed: nothing comes any more */
+    } riders;
 
     struct evi_heap timers;    /* watch/timer.c */
     struct evi_heap periodics; /* watch/periodic.c */

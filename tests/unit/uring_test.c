@@ -39,9 +39,11 @@ static void poll_with_answer (struct ev_loop *loop, int32_t res)
 {
     evi_fd_reify (loop);
     ck_assert_int_eq (loop->backend->wait (loop, 0), 0);
-    ck_assert_uint_eq (evi_ring_ready (&uring_of (loop)->ring), 1);
-    uring_of (loop)->ring.cqes[*uring_of (loop)->ring.cq_head & (uring_of (loop)->ring.cq_entries - 1)].res =
-        res;
+    ck_assert_uint_eq (evi_ring_ready (&uring_of (loop)->loopring.ring), 1);
+    uring_of (loop)
+        ->loopring.ring
+        .cqes[*uring_of (loop)->loopring.ring.cq_head & (uring_of (loop)->loopring.ring.cq_entries - 1)]
+        .res = res;
     loop->backend->reap (loop);
     ev_invoke_pending (loop);
 }
@@ -270,7 +272,7 @@ TEST (ring_whose_kernel_knows_no_points_in_time_sleeps_for_a_while_instead) // r
     struct ev_loop *loop = ring_loop ();
     ev_timer timer;
 
-    if (!uring_of (loop)->absolute)
+    if (!uring_of (loop)->loopring.absolute)
         test_skip ("this kernel really has no absolute time limits");
     ev_timer_init (&timer, tick, 0.05, 0.);
     ev_timer_start (loop, &timer);
@@ -278,7 +280,7 @@ TEST (ring_whose_kernel_knows_no_points_in_time_sleeps_for_a_while_instead) // r
     ev_run (loop, 0);
     ck_assert_int_eq (calls, 1);
     ck_assert_uint_eq (loop->stats.rebuilds, 1);
-    ck_assert_int_eq (uring_of (loop)->absolute, 0);
+    ck_assert_int_eq (uring_of (loop)->loopring.absolute, 0);
     ck_assert_uint_le (loop->iteration, 5); /* it slept */
     evi_sys_fault = NULL;
     ev_loop_destroy (loop);
@@ -318,7 +320,7 @@ TEST (
 
     setenv ("EVRING_RING", "sq=8,cq=16", 1);
     loop = ring_loop ();
-    ck_assert_uint_eq (uring_of (loop)->ring.cq_entries, 16);
+    ck_assert_uint_eq (uring_of (loop)->loopring.ring.cq_entries, 16);
     test_pipe (fd);
     for (int i = 0; i < CROWD; i++)
         watch (loop, &crowd[i], dup (fd[1]), EV_WRITE);
@@ -326,7 +328,7 @@ TEST (
         ev_run (loop, EVRUN_NOWAIT);
         ck_assert_int_eq (calls, run * CROWD);
     }
-    ck_assert_uint_eq (*uring_of (loop)->ring.cq_overflow, 0); /* the kernel kept what did not fit */
+    ck_assert_uint_eq (*uring_of (loop)->loopring.ring.cq_overflow, 0); /* the kernel kept what did not fit */
     for (int i = 0; i < CROWD; i++) {
         ev_io_stop (loop, &crowd[i]);
         close (crowd[i].fd);

@@ -1,0 +1,277 @@
+/* loopring.c: the ring of a loop.
+ * Owns struct evi_loopring. Promises that what cannot be said where it is found out is kept as a verdict, that no
+ * completion that means something is lost, and that nothing is armed or submitted while completions are handed
+ * over. Used by uring.c for polls and by ops/op_uring.c for operations. */
+#include "loopring.h"
+
+#if EV_USE_IOURING
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    LOOPRING_SUBMISSIONS = 256,
+    LOOPRING_COMPLETIONS = 4096, /* also sizes the kernel's hash of requests that can be taken back */
+    LOOPRING_STALLS_MAX = 1000   /* enters in a row that moved nothing: the ring is as good as dead */
+};
+
+EVI_HOME const struct evi_ring_timespec evi_at_once;
+
+/* ---- life ---- */
+
+/* EVRING_RING, for tests and trouble: "coop" or "plain" leave out the better set-up flags, "sq=N" and "cq=N"
+ * choose sizes. Example: EVRING_RING=plain,cq=16 */
+EVI void evi_loopring_configure (struct evi_loopring *it, unsigned exclude)
+{
+    const char *text = getuid () == geteuid () ? getenv ("EVRING_RING") : NULL, *size;
+
+    it->event_fd = -1;
+    it->exclude = exclude;
+    it->submissions = LOOPRING_SUBMISSIONS;
+    it->completions = LOOPRING_COMPLETIONS;
+    if (!text)
+        return;
+    if (strstr (text, "coop"))
+        it->exclude |= EVI_SETUP_DEFER_TASKRUN;
+    if (strstr (text, "plain"))
+        it->exclude |= EVI_SETUP_DEFER_TASKRUN | EVI_SETUP_COOP_TASKRUN;
+    if ((size = strstr (text, "sq=")))
+        it->submissions = (unsigned) atoi (size + 3);
+    if ((size = strstr (text, "cq=")))
+        it->completions = (unsigned) atoi (size + 3);
+    if (it->submissions > it->completions) /* the kernel refuses that */
+        it->submissions = it->completions;
+}
+
+EVI int evi_loopring_open (struct ev_loop *loop, struct evi_loopring *it)
+{
+    int err = evi_ring_open (&it->ring, it->submissions, it->completions, it->exclude);
+
+    if (err < 0)
+        return err;
+    it->epoch++;
+    it->absolute = it->ring.features & EVI_FEAT_MIN_TIMEOUT && !it->no_absolute;
+    it->verdict = 0;
+    it->stash_count = 0;
+    loop->stats.ring_flags = it->ring.setup;
+    if (it->event_fd >= 0)
+        evi_loopring_register_event_fd (it);
+    return 0;
+}
+
+EVI int evi_loopring_mine (const struct evi_loopring *it)
+{
+    return evi_ring_mine (&it->ring) && !evi_ring_foreign (&it->ring);
+}
+
+EVI void evi_loopring_close (struct ev_loop *loop, struct evi_loopring *it)
+{
+    if (it->ring.fd < 0)
+        return;
+    if (loop->riders.recall && it->ring.enabled && evi_loopring_mine (it))
+        loop->riders.recall (loop);
+    evi_ring_close (&it->ring);
+    if (loop->riders.lost)
+        loop->riders.lost (loop);
+}
+
+EVI void evi_loopring_free (struct evi_loopring *it)
+{
+    if (it->event_fd >= 0)
+        evi_sys_close (it->event_fd);
+    evi_resize (it->stash, 0);
+}
+
+/* ---- entering ---- */
+
+/* 0, -EINTR, or what is to become of the ring. */
+static int loopring_judge (struct ev_loop *loop, struct evi_loopring *it, int answer)
+{
+    if (answer >= 0 || answer == -ETIME) { /* done, or the limit is over */
+        it->stalls = 0;
+        return 0;
+    }
+    switch (answer) {
+    case -EAGAIN: /* no memory for requests: what was not taken stays queued; reap, come again */
+    case -ENOMEM:
+    case -EBUSY: /* before 6.12: completions are parked in the kernel: reap first */
+        if (evi_ring_ready (&it->ring) || ++it->stalls < LOOPRING_STALLS_MAX)
+            return 0;
+        loop->stats.fallback_error = -answer;
+        return EVI_FALL;
+    case -EINTR:
+        return -EINTR;
+    case -EEXIST: /* the ring belongs to another thread: the loop has moved (TH-1) */
+    case -EBADR:  /* the kernel had to drop a completion, and does not say whose */
+        return EVI_REBUILD;
+    default: /* EPERM and ENOSYS: a filter was installed; EBADFD, EBADF, ENXIO: the ring is dead */
+        loop->stats.fallback_error = -answer;
+        return EVI_FALL;
+    }
+}
+
+EVI int evi_loopring_enter (struct ev_loop *loop, struct evi_loopring *it, unsigned wait,
+                            const struct evi_ring_timespec *limit, int absolute)
+{
+    unsigned queued = evi_ring_queued (&it->ring);
+    int answer = EVI_LIKELY (it->ring.enabled) ? 0 : evi_ring_enable (&it->ring);
+
+    if (EVI_UNLIKELY (answer < 0))
+        return loopring_judge (loop, it, answer);
+    answer = evi_ring_enter (&it->ring, wait, limit, absolute);
+    loop->stats.enters++;
+    loop->stats.submissions += queued - evi_ring_queued (&it->ring);
+    if (EVI_UNLIKELY (answer == -EINVAL && absolute)) { /* an old kernel with new features ported back */
+        it->no_absolute = 1;
+        return EVI_REBUILD;
+    }
+    return loopring_judge (loop, it, answer);
+}
+
+/* About an earlier use of a descriptor, or about a request of ours that nobody waits for. Behind a release hook
+ * the rows may belong to another thread: what cannot be looked up there is left to the reap (U-15). */
+static int loopring_stale (const struct ev_loop *loop, const struct evi_cqe *cqe)
+{
+    uint32_t fd = (uint32_t) cqe->user_data;
+
+    switch (evi_name_tag (cqe->user_data)) {
+    case EVI_NAME_IGNORE:
+        return 1;
+    case EVI_NAME_POLL:
+        if (EVI_UNLIKELY (loop->waiting && loop->release))
+            return 0;
+        return fd >= loop->fds.count || cqe->user_data != evi_name_row (loop, (int) fd);
+    default:
+        return 0;
+    }
+}
+
+EVI int evi_loopring_set_aside (struct ev_loop *loop, struct evi_loopring *it, uint64_t wanted)
+{
+    unsigned count = evi_ring_ready (&it->ring);
+    int found = 0;
+
+    EVI_FIT (it->stash, it->stash_room, it->stash_count + count);
+    for (unsigned i = 0; i < count; i++) {
+        struct evi_cqe cqe = *evi_ring_peek (&it->ring, i);
+
+        if (cqe.user_data == wanted && !(cqe.flags & EVI_CQE_F_MORE))
+            found = 1;
+        if (!loopring_stale (loop, &cqe))
+            it->stash[it->stash_count++] = cqe;
+    }
+    evi_ring_advance (&it->ring, count);
+    return found;
+}
+
+EVI struct evi_sqe *evi_loopring_sqe (struct ev_loop *loop, struct evi_loopring *it)
+{
+    struct evi_sqe *sqe;
+
+    while (EVI_UNLIKELY (!(sqe = evi_ring_sqe (&it->ring)))) {
+        int err = it->verdict ? it->verdict : evi_loopring_enter (loop, it, 0, &evi_at_once, 0);
+
+        if (err < 0 && err != -EINTR) {
+            it->verdict = err;
+            return NULL;
+        }
+        evi_loopring_set_aside (loop, it, 0);
+    }
+    return sqe;
+}
+
+EVI int evi_loopring_news (struct ev_loop *loop, struct evi_loopring *it)
+{
+    while (evi_ring_ready (&it->ring) && loopring_stale (loop, evi_ring_peek (&it->ring, 0))) {
+        evi_ring_advance (&it->ring, 1);
+        loop->stats.stale++;
+    }
+    return evi_ring_ready (&it->ring) != 0;
+}
+
+EVI int evi_loopring_idle (const struct evi_loopring *it)
+{
+    return !evi_ring_queued (&it->ring)
+           && !(evi_ring_flags (&it->ring) & (EVI_SQ_TASKRUN | EVI_SQ_CQ_OVERFLOW));
+}
+
+/* A ring that defers its work hands out twenty completions per call (6.13 and later), and one that is short of
+ * memory or met a bad submission may not have taken all: come back until it has. Without asking for a number of
+ * them: a call that finds fewer would sleep, if only for a moment, and give the processor away. */
+EVI int evi_loopring_sweep (struct ev_loop *loop, struct evi_loopring *it)
+{
+    int err = 0;
+
+    for (unsigned tries = 0; !err && tries < it->ring.cq_entries; tries++) {
+        if (EVI_LIKELY (!evi_ring_queued (&it->ring) && !(evi_ring_flags (&it->ring) & EVI_SQ_TASKRUN)))
+            break;
+        if (evi_ring_queued (&it->ring))
+            evi_loopring_set_aside (loop, it, 0);
+        loop->stats.sweeps++;
+        err = evi_loopring_enter (loop, it, 0, &evi_at_once, 0);
+    }
+    return err;
+}
+
+/* ---- handing over ---- */
+
+static void loopring_reap_queue (struct ev_loop *loop, struct evi_loopring *it,
+                                 void (*complete) (struct ev_loop *loop, const struct evi_cqe *cqe))
+{
+    unsigned count = evi_ring_ready (&it->ring);
+
+    for (unsigned i = 0; i < count; i++) {
+        struct evi_cqe cqe = *evi_ring_peek (&it->ring, i);
+
+        complete (loop, &cqe);
+    }
+    evi_ring_advance (&it->ring, count);
+    loop->stats.completions += count;
+}
+
+/* When the queue was full, the surplus waits in the kernel and comes only when asked for. It is finite: nothing
+ * is armed in here, so no row can answer twice (U-6, U-17). */
+EVI void evi_loopring_reap (struct ev_loop *loop, struct evi_loopring *it,
+                            void (*complete) (struct ev_loop *loop, const struct evi_cqe *cqe))
+{
+    for (unsigned i = 0; i < it->stash_count; i++) {
+        struct evi_cqe cqe = it->stash[i];
+
+        complete (loop, &cqe);
+    }
+    loop->stats.completions += it->stash_count;
+    it->stash_count = 0;
+    loopring_reap_queue (loop, it, complete);
+    while (EVI_UNLIKELY (evi_ring_flags (&it->ring) & EVI_SQ_CQ_OVERFLOW)) {
+        loop->stats.overflows++;
+        if (evi_loopring_enter (loop, it, 0, &evi_at_once, 0) < 0 || !evi_ring_ready (&it->ring))
+            break;
+        loopring_reap_queue (loop, it, complete);
+    }
+}
+
+/* ---- for those who sleep elsewhere ---- */
+
+EVI int evi_loopring_register_event_fd (const struct evi_loopring *it)
+{
+    return evi_sys_uring_register (it->ring.fd, EVI_REGISTER_EVENTFD, &it->event_fd, 1);
+}
+
+/* On a ring that defers its work, a completion caused by another eventfd is signalled in a roundabout way, and
+ * that only once for each registration (seen on 6.18; doc/IOURING.md). So there it is registered anew after each
+ * signal. Whatever arrives in between is found by the enter that follows. */
+EVI void evi_loopring_drain_event_fd (const struct evi_loopring *it)
+{
+    uint64_t count;
+
+    if (EVI_LIKELY (it->event_fd < 0) || evi_sys_read (it->event_fd, &count, sizeof count) <= 0)
+        return;
+    if (!(it->ring.setup & EVI_SETUP_DEFER_TASKRUN))
+        return;
+    evi_sys_uring_register (it->ring.fd, EVI_UNREGISTER_EVENTFD, NULL, 0);
+    evi_loopring_register_event_fd (it);
+}
+
+#endif

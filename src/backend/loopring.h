@@ -1,0 +1,84 @@
+/* loopring.h: the ring of a loop: names, entering, what to make of the answers. Polls (uring.c) and operations
+ * (ops/op_uring.c) ride on it side by side. */
+#ifndef EVI_LOOPRING_H
+#define EVI_LOOPRING_H
+
+#include "../core/loop.h"
+#include "ring.h"
+
+#if EV_USE_IOURING
+
+struct evi_loopring {
+    struct evi_ring ring;
+    unsigned exclude; /* set-up flags that shall not be tried */
+    unsigned submissions, completions;
+    unsigned epoch;  /* counts the rings this one has been: what was registered with an earlier one is gone */
+    int absolute;    /* time limits may be points in time */
+    int no_absolute; /* the kernel says it can, and cannot */
+    int stalls;      /* enters in a row that were refused for want of memory and moved nothing */
+    int verdict;     /* EVI_REBUILD or EVI_FALL, found out where it could not be said */
+    struct evi_cqe *stash; /* completions set aside outside of reap, in order */
+    unsigned stash_count, stash_room;
+    int event_fd; /* is signalled when there are completions; -1: nobody sleeps elsewhere */
+};
+
+/* user_data: [63:60] tag, [59:32] generation, [31:0] id. The tag tells names from slots: readiness carries a
+ * descriptor, an operation the slot it has. */
+enum { EVI_NAME_IGNORE = 0, EVI_NAME_POLL = 1, EVI_NAME_OP = 2, EVI_NAME_PARK = 3 };
+#define EVI_NAME_GENERATION 0x0fffffffu
+
+EVI_INLINE uint64_t evi_name (int tag, uint32_t generation, uint32_t id)
+{
+    return (uint64_t) (unsigned) tag << 60 | (uint64_t) (generation & EVI_NAME_GENERATION) << 32 | id;
+}
+
+EVI_INLINE int evi_name_tag (uint64_t name)
+{
+    return (int) (name >> 60);
+}
+
+EVI_INLINE uint64_t evi_name_row (const struct ev_loop *loop, int fd)
+{
+    return evi_name (EVI_NAME_POLL, loop->fds.rows[fd].gen, (uint32_t) fd);
+}
+
+EVI_DATA const struct evi_ring_timespec evi_at_once;
+
+/* Sizes and flags as EVRING_RING wants them. exclude: set-up flags not to try besides. */
+EVI void evi_loopring_configure (struct evi_loopring *it, unsigned exclude);
+EVI int evi_loopring_open (struct ev_loop *loop, struct evi_loopring *it); /* 0 or -errno */
+/* Takes back what operations have in flight, if the ring can still be spoken to, and closes it; operations that
+ * are still on it are told that it is lost. Polls are the caller's. */
+EVI void evi_loopring_close (struct ev_loop *loop, struct evi_loopring *it);
+EVI void evi_loopring_free (struct evi_loopring *it);
+/* Nonzero: ours to speak to: made by this process, entered by no other thread. */
+EVI int evi_loopring_mine (const struct evi_loopring *it);
+
+/* Submits all that is queued; waits as evi_ring_enter does. 0, -EINTR, or what is to become of the ring. */
+EVI int evi_loopring_enter (struct ev_loop *loop, struct evi_loopring *it, unsigned wait,
+                            const struct evi_ring_timespec *limit, int absolute);
+/* A submission to fill in. NULL: the ring can take no more; a verdict says what is to become of it, and
+ * whoever carries it out tells everything again. */
+EVI struct evi_sqe *evi_loopring_sqe (struct ev_loop *loop, struct evi_loopring *it);
+/* Is there anything to be told or fetched without sleeping? If not, a look at shared memory was enough. */
+EVI int evi_loopring_idle (const struct evi_loopring *it);
+/* Comes back until everything is submitted and handed out. */
+EVI int evi_loopring_sweep (struct ev_loop *loop, struct evi_loopring *it);
+
+/* Moves all completions that mean something to the stash, for the next reap. Nonzero: the last one of a given
+ * request was there. */
+EVI int evi_loopring_set_aside (struct ev_loop *loop, struct evi_loopring *it, uint64_t wanted);
+/* Drops stale completions from the front. Nonzero: there is one that means something. */
+EVI int evi_loopring_news (struct ev_loop *loop, struct evi_loopring *it);
+
+/* Hands over everything that has arrived: set aside, in the queue, and parked in the kernel. complete must not
+ * enter the ring. */
+EVI void evi_loopring_reap (struct ev_loop *loop, struct evi_loopring *it,
+                            void (*complete) (struct ev_loop *loop, const struct evi_cqe *cqe));
+
+EVI int evi_loopring_register_event_fd (const struct evi_loopring *it);
+EVI void evi_loopring_drain_event_fd (const struct evi_loopring *it);
+
+#endif
+
+#endif
