@@ -21,7 +21,8 @@ name, program = sys.argv[1:3]
 
 def check(claim, *what):
     if not claim:
-        sys.exit("%s on %s: %s" % (name, os.environ.get("LIBEV_FLAGS"), " ".join(map(str, what))))
+        where = (os.environ.get("LIBEV_FLAGS"), os.environ.get("EVRING_OPS", ""))
+        sys.exit("%s on %s %s: %s" % (name, *where, " ".join(map(str, what))))
 
 
 def run(*arguments, **options):
@@ -157,8 +158,18 @@ def backends():
     return [line.split()[0] for line in known.splitlines() if "works" in line]
 
 
+def roads():
+    """Operations are done with a ring and without, on every backend: what EVRING_OPS is to say."""
+    for path in (os.path.join(HERE, "man", name + ".c"), os.path.join(HERE, name + ".c")):
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                return ("ready", "uring") if "ev_op_start" in file.read() else ("",)
+    return ("",)
+
+
 done = 0
 for backend in backends():
-    os.environ["LIBEV_FLAGS"] = FLAGS[backend]
-    done += test()()
+    for road in roads():
+        os.environ.update(LIBEV_FLAGS=FLAGS[backend], EVRING_OPS=road)
+        done += test()()
 sys.exit(0 if done else SKIP)

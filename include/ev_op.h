@@ -1,5 +1,7 @@
 /* ev_op.h: what evring offers beyond libev.
  *
+ * Operations (ev_op): recv, send, accept, files, waitid … as completions in the same loop.
+ *
  * The loop can speak: ev_stats counts what it did, ev_dump shows what it holds. The environment variable
  * EVRING_STATS does the same for programs nobody can change: see evring(1).
  *
@@ -10,11 +12,22 @@
 
 #include "ev.h"
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
+
+#ifndef EV_OP_ENABLE /* 0 leaves operations out of the library */
+#define EV_OP_ENABLE EV_FEATURE_WATCHERS
+#endif
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+struct sockaddr; /* sys/socket.h */
+struct msghdr;
+struct iovec; /* sys/uio.h */
+struct statx; /* sys/stat.h, with _GNU_SOURCE */
 
 /* What a loop has done since it was made. Counters only grow; those of a mechanism the backend does not have
  * stay 0. New members will be added at the end: ev_stats fills as many bytes as the caller knows. */
@@ -40,6 +53,10 @@ struct ev_stats {
     unsigned long long callbacks;     /* callbacks called */
     unsigned long long fallbacks;     /* times the loop moved to another backend */
     int fallback_error;               /* errno that made it move, or that denied a better backend; 0: none */
+    unsigned long long op_starts;     /* operations started */
+    unsigned long long ops_ring;      /* … handed to the ring; more than once when they were continued */
+    unsigned long long ops_ready;     /* … tried by readiness */
+    unsigned long long ops_threads;   /* … given to a thread */
 };
 
 /* Fills at most size bytes of stats. Returns how many bytes this library knows of. Any time, from the
@@ -48,6 +65,243 @@ EV_API_DECL size_t ev_stats (EV_P_ struct ev_stats *stats, size_t size) EV_NOEXC
 
 /* Prints rows, watchers, timers and ring state for a person to read. The format is not an interface. */
 EV_API_DECL void ev_dump (EV_P_ FILE *out) EV_NOEXCEPT;
+
+#if EV_OP_ENABLE
+
+/* ---- operations: completions in the same loop ----------------------------------------------------------
+ *
+ * An operation is a watcher: init, start, callback. It is done by io_uring where there is a ring, else by
+ * readiness and a few threads; the program cannot tell, except by the clock.
+ *
+ *     static void on_data (EV_P_ ev_op *op, int revents) { ... op->result ... }
+ *
+ *     ev_recv_init (&op, on_data, fd, buf, sizeof buf, 0);
+ *     ev_op_start (loop, &op);
+ *
+ * Life. Started, an operation completes exactly once: it becomes inactive, and its callback is called from the
+ * loop with EV_OP, never inside the call that started it. A repeating one (ev_accept, ev_recv_pool) stays active
+ * and is called with EV_OP | EV_OP_MORE for each result; the call without EV_OP_MORE is its last. An active
+ * operation keeps ev_run running, has a priority (ev_set_priority, while inactive) and can be started again from
+ * its callback.
+ *
+ * Result. op->result >= 0 as the system call of that name answers, or -errno: the same on both engines.
+ *   -ECANCELED   it was cancelled, its predecessor in a link failed, this is a fork child, or the loop moved to
+ *                another thread while it was in flight
+ *   -ETIMEDOUT   its deadline passed
+ *   -EINTR       the kernel gave up in the middle (what it calls ERESTARTSYS included)
+ *
+ * Memory. From ev_op_start until the callback, or until ev_op_stop returns, everything the operation was given a
+ * pointer to (data, vectors, paths, addresses, message headers) belongs to the loop: it must stay where it is,
+ * and what is written to must not be looked at. The ev_op itself belongs to the loop while it is active or
+ * pending, like every watcher.
+ *
+ * Order. Per descriptor and direction (receiving: accept, recv, read at the current position; sending: connect,
+ * send, write at the current position, shutdown) operations run first in, first out, one at a time. Reads and
+ * writes at an offset, and all others, run in parallel, in no order.
+ *
+ * Descriptors. A descriptor must not be closed while operations on it are active: stop them first. Blocking and
+ * non-blocking descriptors are the same to an operation: it waits. Where there is no ring, a socket that is
+ * listened or connected on by an operation may be made non-blocking meanwhile. SIGPIPE is never raised.
+ *
+ * Threads. All calls are for the thread that runs the loop, ev_op_start also for others that hold the program's
+ * lock while the loop sleeps (ev_set_loop_release_cb); they wake it with ev_async_send, as for other watchers.
+ * ------------------------------------------------------------------------------------------------------- */
+
+enum {
+    EV_OP = 0x00100000,     /* an operation has a result */
+    EV_OP_MORE = 0x00200000 /* … and goes on: this was not its last */
+};
+
+typedef struct ev_pool ev_pool;
+
+typedef struct ev_op
+{
+    EV_WATCHER (ev_op)
+    /* to be read in the callback, and after ev_op_stop */
+    ssize_t result; /* >= 0 or -errno */
+    size_t moved;   /* bytes that went through, also where result is an error: a send that was cut short */
+    void *buf;      /* the data: where the init said, or a buffer of the pool */
+    int fd;         /* the descriptor it is about */
+
+    /* private: what to do */
+    int fd_to;
+    size_t size;
+    int64_t offset, offset_to;
+    void *more;
+    unsigned flags, mode;
+    ev_tstamp limit;
+    struct ev_op *link;
+    /* private: while it runs */
+    struct ev_op *prev, *next;
+    struct evi_side *side;
+    unsigned slot;
+    unsigned char code, state, wish, hint;
+} ev_op;
+
+/* Starts it. An operation that is active already is left alone; one whose completion has not been told yet is
+ * not started, with a message. Errors come by the callback, whatever they are. */
+EV_API_DECL void ev_op_start (EV_P_ ev_op *op) EV_NOEXCEPT;
+
+/* Asks an active operation to end early. Its callback comes, with -ECANCELED or with the real result if that was
+ * faster: what the kernel is in the middle of (a file being read) is finished first. Never blocks. */
+EV_API_DECL void ev_op_cancel (EV_P_ ev_op *op) EV_NOEXCEPT;
+
+/* Insists: when it returns, op and its memory are yours and no callback comes. op->result says what became of it:
+ * -ECANCELED, or the result that nobody was told (data that did arrive is in buf). A descriptor that was made for
+ * it (accept, openat, socket) is closed, buffers of a pool go back, results of a repeating operation that were not
+ * told yet are dropped. Blocks while the kernel or a thread is in the middle of a file operation. An inactive
+ * operation that is not pending is left alone. */
+EV_API_DECL void ev_op_stop (EV_P_ ev_op *op) EV_NOEXCEPT;
+
+/* After init or set (which clear it), before start, for this and later starts: it ends with -ETIMEDOUT when it is not
+ * done that many seconds after its own start (counted from ev_now, like a timer). 0: no deadline. */
+EV_API_DECL void ev_op_deadline (ev_op *op, ev_tstamp seconds) EV_NOEXCEPT;
+
+/* After init or set (which clear it), before start, for this and later starts: next is started when op has succeeded
+ * (result >= 0), else, and when op is stopped, it ends with -ECANCELED. next is active from the start of op on and
+ * must not be started by itself. Chains may be of any length. NULL: no link. */
+EV_API_DECL void ev_op_link (ev_op *op, ev_op *next) EV_NOEXCEPT;
+
+/* Gives a loop whose backend is not io_uring a ring for its operations: files without threads. 0 (also where the
+ * loop has one) or -errno: why there is none. Operations in flight stay where they are. The environment variable
+ * EVRING_OPS=uring does the same for every loop, EVRING_OPS=ready keeps operations off every ring. */
+EV_API_DECL int ev_op_ring (EV_P) EV_NOEXCEPT;
+
+/* Each operation has a NAME_set for an inactive ev_op and a NAME_init that sets the callback too. flags, where not
+ * said otherwise, are those of the system call; a manual page in section 2 has the name behind "ev_". */
+
+/* -- sockets -- */
+
+/* Repeats: each result is the descriptor of a new connection, the program's to close. flags: SOCK_NONBLOCK,
+ * SOCK_CLOEXEC. Ends with an error (EMFILE …) or when it is cancelled. */
+EV_API_DECL void ev_accept_set (ev_op *op, int fd, int flags) EV_NOEXCEPT;
+/* result 0, or the reason: ECONNREFUSED … */
+EV_API_DECL void ev_connect_set (ev_op *op, int fd, const struct sockaddr *address, unsigned size) EV_NOEXCEPT;
+/* result: bytes, 0 at the end of the stream. flags: MSG_PEEK, MSG_WAITALL, MSG_TRUNC, MSG_DONTWAIT … */
+EV_API_DECL void ev_recv_set (ev_op *op, int fd, void *buf, size_t size, int flags) EV_NOEXCEPT;
+/* Repeats: op->buf is a buffer of the pool with op->result bytes in it. It goes back to the pool when the callback
+ * returns, unless ev_pool_keep was called. While the pool is empty receiving pauses. result 0: the end of the
+ * stream, and the last call (an empty datagram is not); op->buf is NULL then, as in the last call with an error.
+ * MSG_WAITALL and MSG_PEEK end with -EINVAL. */
+EV_API_DECL void ev_recv_pool_set (ev_op *op, int fd, ev_pool *pool, int flags) EV_NOEXCEPT;
+/* All of it, or an error: on a stream result is size; when it fails in the middle op->moved says how far it came. */
+EV_API_DECL void ev_send_set (ev_op *op, int fd, const void *buf, size_t size, int flags) EV_NOEXCEPT;
+/* The same without copying, for large buffers on real networks: completes when the network is done with the buffer.
+ * Where the kernel or the socket cannot do it, an ordinary send. */
+EV_API_DECL void ev_send_zc_set (ev_op *op, int fd, const void *buf, size_t size, int flags) EV_NOEXCEPT;
+/* message->msg_flags, msg_namelen and msg_controllen are written when it completes. */
+EV_API_DECL void ev_recvmsg_set (ev_op *op, int fd, struct msghdr *message, int flags) EV_NOEXCEPT;
+/* On a stream: all of it, or an error. */
+EV_API_DECL void ev_sendmsg_set (ev_op *op, int fd, const struct msghdr *message, int flags) EV_NOEXCEPT;
+/* how: SHUT_RD, SHUT_WR, SHUT_RDWR. Waits its turn behind the sends that were started before it. */
+EV_API_DECL void ev_shutdown_set (ev_op *op, int fd, int how) EV_NOEXCEPT;
+/* result: the descriptor. */
+EV_API_DECL void ev_socket_set (ev_op *op, int domain, int type, int protocol) EV_NOEXCEPT;
+
+/* -- files -- offset -1: the current position, which moves. Descriptors without positions (pipes, terminals, sockets)
+ * pay no attention to it; only with -1 do operations on them wait for their turn. */
+
+/* result: the descriptor. */
+EV_API_DECL void ev_openat_set (ev_op *op, int dirfd, const char *path, int flags, unsigned mode) EV_NOEXCEPT;
+EV_API_DECL void ev_close_set (ev_op *op, int fd) EV_NOEXCEPT;
+/* result: bytes, fewer than size at the end of the file, 0 behind it. Pipes, terminals and sockets too. */
+EV_API_DECL void ev_read_set (ev_op *op, int fd, void *buf, size_t size, int64_t offset) EV_NOEXCEPT;
+/* result: bytes, which may be fewer than size, as with pwrite(2). */
+EV_API_DECL void ev_write_set (ev_op *op, int fd, const void *buf, size_t size, int64_t offset) EV_NOEXCEPT;
+EV_API_DECL void ev_readv_set (ev_op *op, int fd, const struct iovec *vec, int count, int64_t offset) EV_NOEXCEPT;
+EV_API_DECL void ev_writev_set (ev_op *op, int fd, const struct iovec *vec, int count, int64_t offset) EV_NOEXCEPT;
+/* datasync: nonzero for fdatasync(2). */
+EV_API_DECL void ev_fsync_set (ev_op *op, int fd, int datasync) EV_NOEXCEPT;
+EV_API_DECL void ev_fallocate_set (ev_op *op, int fd, int mode, int64_t offset, int64_t size) EV_NOEXCEPT;
+EV_API_DECL void ev_ftruncate_set (ev_op *op, int fd, int64_t size) EV_NOEXCEPT;
+EV_API_DECL void ev_statx_set (ev_op *op, int dirfd, const char *path, int flags, unsigned mask,
+                               struct statx *stat) EV_NOEXCEPT;
+EV_API_DECL void ev_unlinkat_set (ev_op *op, int dirfd, const char *path, int flags) EV_NOEXCEPT;
+/* flags: those of renameat2(2). */
+EV_API_DECL void ev_renameat_set (ev_op *op, int dirfd, const char *path, int dirfd_to, const char *path_to,
+                                  unsigned flags) EV_NOEXCEPT;
+EV_API_DECL void ev_mkdirat_set (ev_op *op, int dirfd, const char *path, unsigned mode) EV_NOEXCEPT;
+/* result: bytes, 0 at the end of the input. Offsets -1: pipes, or the current position. */
+EV_API_DECL void ev_splice_set (ev_op *op, int fd, int64_t offset, int fd_to, int64_t offset_to, size_t size,
+                                unsigned flags) EV_NOEXCEPT;
+
+/* -- processes -- */
+
+/* Waits until a child has ended; any loop, no SIGCHLD. idtype: P_PID or P_PIDFD; options: WEXITED, perhaps with
+ * WNOWAIT; others end with -EINVAL. info: a siginfo_t, or NULL. result 0 and *info filled, or -ECHILD: it is no child,
+ * or somebody else was faster. The default loop reaps every child: it hands over those that an operation of its own
+ * waits for by P_PID; an operation on another loop, or by P_PIDFD, may come too late. */
+EV_API_DECL void ev_waitid_set (ev_op *op, int idtype, int id, void *info, int options) EV_NOEXCEPT;
+
+/* -- anything -- */
+
+/* A raw submission entry (struct io_uring_sqe, 64 bytes, read when it is submitted) for what is not wrapped here.
+ * user_data is ours. Links, drain, provided buffers and CQE_SKIP end with -EINVAL. result: as the completion has it;
+ * op->moved: its flags. A completion that announces more of its kind is told with EV_OP_MORE. -EOPNOTSUPP where
+ * there is no ring. */
+EV_API_DECL void ev_sqe_set (ev_op *op, const void *sqe) EV_NOEXCEPT;
+
+/* -- buffer pools -- */
+
+/* count buffers (1 to 32768) of size bytes each for the ev_recv_pool of this loop. NULL where there is no memory.
+ * Ends with ev_pool_free, or with the loop. */
+EV_API_DECL ev_pool *ev_pool_new (EV_P_ size_t size, unsigned count) EV_NOEXCEPT;
+/* Not while an ev_recv_pool that uses it is active. Buffers that were kept are gone with it. */
+EV_API_DECL void ev_pool_free (EV_P_ ev_pool *pool) EV_NOEXCEPT;
+/* In the callback of an ev_recv_pool, with its op->buf: the buffer stays the program's until it is given back. */
+EV_API_DECL void ev_pool_keep (ev_pool *pool, void *buf) EV_NOEXCEPT;
+/* Gives a kept buffer back: any address inside it will do. */
+EV_API_DECL void ev_pool_give (ev_pool *pool, void *buf) EV_NOEXCEPT;
+
+#define EV_OP_INIT_(op, cb, set) do { ev_init ((op), (cb)); set; } while (0)
+#define ev_accept_init(op, cb, fd, flags) EV_OP_INIT_ (op, cb, ev_accept_set ((op), (fd), (flags)))
+#define ev_connect_init(op, cb, fd, address, size) \
+    EV_OP_INIT_ (op, cb, ev_connect_set ((op), (fd), (address), (size)))
+#define ev_recv_init(op, cb, fd, buf, size, flags) \
+    EV_OP_INIT_ (op, cb, ev_recv_set ((op), (fd), (buf), (size), (flags)))
+#define ev_recv_pool_init(op, cb, fd, pool, flags) \
+    EV_OP_INIT_ (op, cb, ev_recv_pool_set ((op), (fd), (pool), (flags)))
+#define ev_send_init(op, cb, fd, buf, size, flags) \
+    EV_OP_INIT_ (op, cb, ev_send_set ((op), (fd), (buf), (size), (flags)))
+#define ev_send_zc_init(op, cb, fd, buf, size, flags) \
+    EV_OP_INIT_ (op, cb, ev_send_zc_set ((op), (fd), (buf), (size), (flags)))
+#define ev_recvmsg_init(op, cb, fd, message, flags) \
+    EV_OP_INIT_ (op, cb, ev_recvmsg_set ((op), (fd), (message), (flags)))
+#define ev_sendmsg_init(op, cb, fd, message, flags) \
+    EV_OP_INIT_ (op, cb, ev_sendmsg_set ((op), (fd), (message), (flags)))
+#define ev_shutdown_init(op, cb, fd, how) EV_OP_INIT_ (op, cb, ev_shutdown_set ((op), (fd), (how)))
+#define ev_socket_init(op, cb, domain, type, protocol) \
+    EV_OP_INIT_ (op, cb, ev_socket_set ((op), (domain), (type), (protocol)))
+#define ev_openat_init(op, cb, dirfd, path, flags, mode) \
+    EV_OP_INIT_ (op, cb, ev_openat_set ((op), (dirfd), (path), (flags), (mode)))
+#define ev_close_init(op, cb, fd) EV_OP_INIT_ (op, cb, ev_close_set ((op), (fd)))
+#define ev_read_init(op, cb, fd, buf, size, offset) \
+    EV_OP_INIT_ (op, cb, ev_read_set ((op), (fd), (buf), (size), (offset)))
+#define ev_write_init(op, cb, fd, buf, size, offset) \
+    EV_OP_INIT_ (op, cb, ev_write_set ((op), (fd), (buf), (size), (offset)))
+#define ev_readv_init(op, cb, fd, vec, count, offset) \
+    EV_OP_INIT_ (op, cb, ev_readv_set ((op), (fd), (vec), (count), (offset)))
+#define ev_writev_init(op, cb, fd, vec, count, offset) \
+    EV_OP_INIT_ (op, cb, ev_writev_set ((op), (fd), (vec), (count), (offset)))
+#define ev_fsync_init(op, cb, fd, datasync) EV_OP_INIT_ (op, cb, ev_fsync_set ((op), (fd), (datasync)))
+#define ev_fallocate_init(op, cb, fd, mode, offset, size) \
+    EV_OP_INIT_ (op, cb, ev_fallocate_set ((op), (fd), (mode), (offset), (size)))
+#define ev_ftruncate_init(op, cb, fd, size) EV_OP_INIT_ (op, cb, ev_ftruncate_set ((op), (fd), (size)))
+#define ev_statx_init(op, cb, dirfd, path, flags, mask, stat) \
+    EV_OP_INIT_ (op, cb, ev_statx_set ((op), (dirfd), (path), (flags), (mask), (stat)))
+#define ev_unlinkat_init(op, cb, dirfd, path, flags) \
+    EV_OP_INIT_ (op, cb, ev_unlinkat_set ((op), (dirfd), (path), (flags)))
+#define ev_renameat_init(op, cb, dirfd, path, dirfd_to, path_to, flags) \
+    EV_OP_INIT_ (op, cb, ev_renameat_set ((op), (dirfd), (path), (dirfd_to), (path_to), (flags)))
+#define ev_mkdirat_init(op, cb, dirfd, path, mode) \
+    EV_OP_INIT_ (op, cb, ev_mkdirat_set ((op), (dirfd), (path), (mode)))
+#define ev_splice_init(op, cb, fd, offset, fd_to, offset_to, size, flags) \
+    EV_OP_INIT_ (op, cb, ev_splice_set ((op), (fd), (offset), (fd_to), (offset_to), (size), (flags)))
+#define ev_waitid_init(op, cb, idtype, id, info, options) \
+    EV_OP_INIT_ (op, cb, ev_waitid_set ((op), (idtype), (id), (info), (options)))
+#define ev_sqe_init(op, cb, sqe) EV_OP_INIT_ (op, cb, ev_sqe_set ((op), (sqe)))
+
+#endif /* EV_OP_ENABLE */
 
 #ifdef __cplusplus
 }

@@ -15,6 +15,7 @@
 #include "base/mem.c"      /* ev_set_allocator, growing arrays */
 #include "base/err.c"      /* ev_set_syserr_cb: where an error becomes policy */
 #include "base/sys.c"      /* the kernel, one thin call each */
+#include "base/sys_op.c"   /* … for operations */
 
 /* core: the machine */
 #include "core/heap.c"    /* times, earliest first */
@@ -32,7 +33,7 @@
 #include "backend/ring.c"     /* one ring: no loop, no watcher */
 #include "backend/loopring.c" /* the ring of a loop */
 #include "backend/uring.c"    /* readiness on it */
-#include "backend/table.c" /* best first */
+#include "backend/table.c"    /* best first */
 
 /* watch: the other watcher kinds */
 #include "watch/timer.c"
@@ -45,6 +46,14 @@
 #include "watch/embed.c"
 #include "watch/once.c"
 #include "watch/walk.c"
+
+/* ops: completions */
+#include "ops/pool.c"     /* a few threads */
+#include "ops/op_set.c"   /* what each operation is given */
+#include "ops/bufs.c"     /* buffers for receivers */
+#include "ops/op_ready.c" /* by readiness and threads */
+#include "ops/op_uring.c" /* on a ring */
+#include "ops/op.c"       /* the life of an operation */
 
 /* loop: all the keys */
 #include "loop/stats.c"  /* ev_stats, ev_dump, EVRING_STATS */

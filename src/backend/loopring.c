@@ -25,7 +25,7 @@ EVI_HOME const struct evi_ring_timespec evi_at_once;
  * choose sizes. Example: EVRING_RING=plain,cq=16 */
 EVI void evi_loopring_configure (struct evi_loopring *it, unsigned exclude)
 {
-    const char *text = getuid () == geteuid () ? getenv ("EVRING_RING") : NULL, *size;
+    const char *text = evi_sys_environment ("EVRING_RING"), *size;
 
     it->event_fd = -1;
     it->exclude = exclude;
@@ -170,6 +170,11 @@ EVI struct evi_sqe *evi_loopring_sqe (struct ev_loop *loop, struct evi_loopring 
 {
     struct evi_sqe *sqe;
 
+    if (EVI_UNLIKELY (it->ring.fd < 0
+                      || !evi_loopring_mine (it))) { /* never write into another one's queue */
+        it->verdict = it->verdict ? it->verdict : EVI_REBUILD;
+        return NULL;
+    }
     while (EVI_UNLIKELY (!(sqe = evi_ring_sqe (&it->ring)))) {
         int err = it->verdict ? it->verdict : evi_loopring_enter (loop, it, 0, &evi_at_once, 0);
 

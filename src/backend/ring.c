@@ -156,6 +156,37 @@ EVI int evi_ring_enable (struct evi_ring *ring)
     return 0;
 }
 
+EVI uint64_t evi_ring_knows (const struct evi_ring *ring)
+{
+    struct evi_probe probe;
+    uint64_t known = 0;
+
+    memset (&probe, 0, sizeof probe);
+    if (evi_sys_uring_register (ring->fd, EVI_REGISTER_PROBE, &probe, EVI_COUNT (probe.ops)) < 0)
+        return 0;
+    for (unsigned i = 0; i < probe.count && i < EVI_COUNT (probe.ops); i++)
+        if (probe.ops[i].flags & 1)
+            known |= (uint64_t) 1 << probe.ops[i].op;
+    return known;
+}
+
+EVI int evi_ring_add_buffers (const struct evi_ring *ring, struct evi_buf *buffers, unsigned entries,
+                              unsigned group)
+{
+    struct evi_buf_reg reg = { .ring_addr = (uintptr_t) buffers,
+                               .ring_entries = entries,
+                               .group = (uint16_t) group };
+
+    return evi_sys_uring_register (ring->fd, EVI_REGISTER_PBUF_RING, &reg, 1);
+}
+
+EVI int evi_ring_drop_buffers (const struct evi_ring *ring, unsigned group)
+{
+    struct evi_buf_reg reg = { .group = (uint16_t) group };
+
+    return evi_sys_uring_register (ring->fd, EVI_UNREGISTER_PBUF_RING, &reg, 1);
+}
+
 /* ---- submissions: we own the tail, the kernel the head ---- */
 
 EVI unsigned evi_ring_queued (const struct evi_ring *ring)

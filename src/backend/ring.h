@@ -40,6 +40,14 @@ EVI int evi_ring_mine (const struct evi_ring *ring); /* 0 in a fork child */
  * that thread gets round to it. */
 EVI int evi_ring_foreign (const struct evi_ring *ring);
 
+/* Which operations this kernel has: a bit for each opcode up to 63; 0 when it does not say. */
+EVI uint64_t evi_ring_knows (const struct evi_ring *ring);
+/* A ring of buffers (entries of them, a power of two, page-aligned memory) for requests that let the kernel choose
+ * one of that group; and the end of it. 0 or -errno. */
+EVI int evi_ring_add_buffers (const struct evi_ring *ring, struct evi_buf *buffers, unsigned entries,
+                              unsigned group);
+EVI int evi_ring_drop_buffers (const struct evi_ring *ring, unsigned group);
+
 /* The next submission, zeroed; NULL when the queue is full: enter first. */
 EVI struct evi_sqe *evi_ring_sqe (struct evi_ring *ring);
 /* How many submissions the kernel has not taken yet; derived from the ring, never counted besides. */

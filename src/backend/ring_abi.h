@@ -94,21 +94,95 @@ _Static_assert(sizeof (struct evi_ring_getevents) == 24, "other sizes are answer
 #define EVI_SQ_TASKRUN (1u << 2)
 
 /* Submission and completion flags */
+#define EVI_SQE_IO_DRAIN (1u << 1)
+#define EVI_SQE_IO_LINK (1u << 2)
+#define EVI_SQE_IO_HARDLINK (1u << 3)
+#define EVI_SQE_BUFFER_SELECT (1u << 5)    /* 5.7 */
 #define EVI_SQE_CQE_SKIP_SUCCESS (1u << 6) /* 5.17 */
+#define EVI_CQE_F_BUFFER (1u << 0)         /* the upper half of the flags says which */
 #define EVI_CQE_F_MORE (1u << 1)
+#define EVI_CQE_F_NOTIF (1u << 3) /* 6.0: the network is done with the buffer of a zero-copy send */
+enum { EVI_CQE_BUFFER_SHIFT = 16 };
 
 /* Registration */
 #define EVI_REGISTER_EVENTFD 4u
 #define EVI_UNREGISTER_EVENTFD 5u
 #define EVI_REGISTER_PROBE 8u
 #define EVI_REGISTER_ENABLE_RINGS 12u
+#define EVI_REGISTER_PBUF_RING 22u   /* 5.19 */
+#define EVI_UNREGISTER_PBUF_RING 23u /* 5.19 */
+
+struct evi_probe { /* struct io_uring_probe: what PROBE answers */
+    uint8_t last_op, count;
+    uint16_t resv;
+    uint32_t resv2[3];
+    struct {
+        uint8_t op, resv;
+        uint16_t flags; /* 1: supported */
+        uint32_t resv2;
+    } ops[64];
+};
+_Static_assert(sizeof (struct evi_probe) == 16 + 64 * 8, "eight bytes an operation");
+
+struct
+    evi_buf { /* struct io_uring_buf: a buffer for the kernel to choose. The ring's tail lies in the first one's resv */
+    uint64_t addr;
+    uint32_t len;
+    uint16_t id;
+    uint16_t resv;
+};
+_Static_assert(sizeof (struct evi_buf) == 16, "a buffer is 16 bytes");
+
+struct evi_buf_reg { /* struct io_uring_buf_reg */
+    uint64_t ring_addr;
+    uint32_t ring_entries;
+    uint16_t group;
+    uint16_t flags;
+    uint64_t resv[3];
+};
+_Static_assert(sizeof (struct evi_buf_reg) == 40, "a registration is 40 bytes");
 
 /* Where mmap finds the queues */
 #define EVI_OFF_RINGS 0ull
 #define EVI_OFF_SQES 0x10000000ull
 
 /* Operations */
-enum { EVI_OP_NOP = 0, EVI_OP_POLL_ADD = 6, EVI_OP_POLL_REMOVE = 7 };
+enum {
+    EVI_OP_NOP = 0,
+    EVI_OP_READV = 1,
+    EVI_OP_WRITEV = 2,
+    EVI_OP_FSYNC = 3,
+    EVI_OP_POLL_ADD = 6,
+    EVI_OP_POLL_REMOVE = 7,
+    EVI_OP_SENDMSG = 9,
+    EVI_OP_RECVMSG = 10,
+    EVI_OP_ACCEPT = 13,
+    EVI_OP_ASYNC_CANCEL = 14,
+    EVI_OP_CONNECT = 16,
+    EVI_OP_FALLOCATE = 17,
+    EVI_OP_OPENAT = 18,
+    EVI_OP_CLOSE = 19,
+    EVI_OP_STATX = 21,
+    EVI_OP_READ = 22,
+    EVI_OP_WRITE = 23,
+    EVI_OP_SEND = 26,
+    EVI_OP_RECV = 27,
+    EVI_OP_SPLICE = 30,
+    EVI_OP_RENAMEAT = 35,   /* 5.11 */
+    EVI_OP_UNLINKAT = 36,   /* 5.11 */
+    EVI_OP_MKDIRAT = 37,    /* 5.15 */
+    EVI_OP_SOCKET = 45,     /* 5.19: the same kernel brought multishot accept */
+    EVI_OP_SEND_ZC = 47,    /* 6.0: the same kernel brought multishot receive */
+    EVI_OP_SENDMSG_ZC = 48, /* 6.1 */
+    EVI_OP_FTRUNCATE = 55   /* 6.9 */
+};
+
+/* ACCEPT and RECV: in ioprio. */
+#define EVI_ACCEPT_MULTISHOT (1u << 0) /* 5.19 */
+#define EVI_RECV_MULTISHOT (1u << 1)   /* 6.0 */
+
+/* READ and WRITE: in op_flags. */
+#define EVI_RWF_NOSIGNAL 0x100u /* 6.18 */
 
 /* POLL_ADD: in len. POLL_REMOVE with an UPDATE flag changes a request instead of taking it back. */
 #define EVI_POLL_ADD_MULTI (1u << 0)     /* 5.13 */
@@ -154,6 +228,36 @@ EVI_SAME (EVI_POLL_ADD_MULTI, IORING_POLL_ADD_MULTI);
 EVI_SAME (EVI_POLL_UPDATE_EVENTS, IORING_POLL_UPDATE_EVENTS);
 EVI_SAME ((int) EVI_OP_POLL_ADD, (int) IORING_OP_POLL_ADD);
 EVI_SAME ((int) EVI_OP_POLL_REMOVE, (int) IORING_OP_POLL_REMOVE);
+EVI_SAME (sizeof (struct evi_buf), sizeof (struct io_uring_buf));
+EVI_SAME (sizeof (struct evi_buf_reg), sizeof (struct io_uring_buf_reg));
+EVI_SAME ((int) EVI_OP_READV, (int) IORING_OP_READV);
+EVI_SAME ((int) EVI_OP_WRITEV, (int) IORING_OP_WRITEV);
+EVI_SAME ((int) EVI_OP_FSYNC, (int) IORING_OP_FSYNC);
+EVI_SAME ((int) EVI_OP_SENDMSG, (int) IORING_OP_SENDMSG);
+EVI_SAME ((int) EVI_OP_RECVMSG, (int) IORING_OP_RECVMSG);
+EVI_SAME ((int) EVI_OP_ACCEPT, (int) IORING_OP_ACCEPT);
+EVI_SAME ((int) EVI_OP_ASYNC_CANCEL, (int) IORING_OP_ASYNC_CANCEL);
+EVI_SAME ((int) EVI_OP_CONNECT, (int) IORING_OP_CONNECT);
+EVI_SAME ((int) EVI_OP_FALLOCATE, (int) IORING_OP_FALLOCATE);
+EVI_SAME ((int) EVI_OP_OPENAT, (int) IORING_OP_OPENAT);
+EVI_SAME ((int) EVI_OP_CLOSE, (int) IORING_OP_CLOSE);
+EVI_SAME ((int) EVI_OP_STATX, (int) IORING_OP_STATX);
+EVI_SAME ((int) EVI_OP_READ, (int) IORING_OP_READ);
+EVI_SAME ((int) EVI_OP_WRITE, (int) IORING_OP_WRITE);
+EVI_SAME ((int) EVI_OP_SEND, (int) IORING_OP_SEND);
+EVI_SAME ((int) EVI_OP_RECV, (int) IORING_OP_RECV);
+EVI_SAME ((int) EVI_OP_SPLICE, (int) IORING_OP_SPLICE);
+EVI_SAME ((int) EVI_OP_RENAMEAT, (int) IORING_OP_RENAMEAT);
+EVI_SAME ((int) EVI_OP_UNLINKAT, (int) IORING_OP_UNLINKAT);
+EVI_SAME ((int) EVI_OP_MKDIRAT, (int) IORING_OP_MKDIRAT);
+EVI_SAME ((int) EVI_OP_SOCKET, (int) IORING_OP_SOCKET);
+EVI_SAME ((int) EVI_OP_SEND_ZC, (int) IORING_OP_SEND_ZC);
+EVI_SAME (EVI_SQE_BUFFER_SELECT, IOSQE_BUFFER_SELECT);
+EVI_SAME (EVI_CQE_F_BUFFER, IORING_CQE_F_BUFFER);
+EVI_SAME (EVI_ACCEPT_MULTISHOT, IORING_ACCEPT_MULTISHOT);
+EVI_SAME (EVI_RECV_MULTISHOT, IORING_RECV_MULTISHOT);
+EVI_SAME ((int) EVI_REGISTER_PBUF_RING, (int) IORING_REGISTER_PBUF_RING);
+EVI_SAME ((int) EVI_UNREGISTER_PBUF_RING, (int) IORING_UNREGISTER_PBUF_RING);
 EVI_SAME ((int) EVI_REGISTER_EVENTFD, (int) IORING_REGISTER_EVENTFD);
 EVI_SAME ((int) EVI_REGISTER_PROBE, (int) IORING_REGISTER_PROBE);
 EVI_SAME ((int) EVI_REGISTER_ENABLE_RINGS, (int) IORING_REGISTER_ENABLE_RINGS);

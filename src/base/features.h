@@ -55,6 +55,11 @@
 #ifndef EV_USE_TIMERFD
 #define EV_USE_TIMERFD (EVI_LINUX && EV_FEATURE_OS)
 #endif
+#if !EVI_LINUX /* operations speak Linux */
+#undef EV_OP_ENABLE
+#define EV_OP_ENABLE 0
+#endif
+
 #ifndef EV_USE_INOTIFY
 #define EV_USE_INOTIFY (EVI_LINUX && EV_FEATURE_OS)
 #endif

@@ -37,25 +37,11 @@
 
 #ifdef EVI_TEST
 int (*evi_sys_fault) (const char *call);
-#define SYS_FAULT(call)                                       \
-    do {                                                      \
-        int fault = evi_sys_fault ? evi_sys_fault (call) : 0; \
-        if (fault)                                            \
-            return fault;                                     \
-    } while (0)
-#else
-#define SYS_FAULT(call) ((void) 0)
 #endif
-
-/* The answer of a call in the C convention, as -errno. */
-static int sys_result (long result)
-{
-    return result < 0 ? -errno : (int) result;
-}
 
 EVI int evi_sys_close (int fd)
 {
-    return sys_result (close (fd));
+    return evi_sys_result (close (fd));
 }
 
 EVI int evi_sys_fd_valid (int fd)
@@ -94,9 +80,9 @@ static int sys_quiet (int fd)
 
 EVI int evi_sys_eventfd (void)
 {
-    SYS_FAULT ("eventfd");
+    EVI_SYS_FAULT ("eventfd");
 #if EV_USE_EVENTFD
-    return sys_result (eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK));
+    return evi_sys_result (eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK));
 #else
     return -ENOSYS;
 #endif
@@ -106,7 +92,7 @@ EVI int evi_sys_pipe (int fd[2])
 {
     int err;
 
-    SYS_FAULT ("pipe");
+    EVI_SYS_FAULT ("pipe");
     if (pipe (fd) < 0)
         return -errno;
     err = sys_quiet (fd[0]);
@@ -197,6 +183,11 @@ EVI unsigned evi_sys_process (void)
     return __atomic_load_n (page, __ATOMIC_RELAXED);
 }
 
+EVI const char *evi_sys_environment (const char *name)
+{
+    return getuid () == geteuid () && getgid () == getegid () ? getenv (name) : NULL;
+}
+
 EVI uintptr_t evi_sys_thread (void)
 {
     return (uintptr_t) pthread_self ();
@@ -227,7 +218,7 @@ EVI int evi_sys_seccomp (void)
 
 EVI int evi_sys_wait_child (int *status)
 {
-    return sys_result (waitpid (-1, status, WNOHANG | WUNTRACED | WCONTINUED));
+    return evi_sys_result (waitpid (-1, status, WNOHANG | WUNTRACED | WCONTINUED));
 }
 
 /* ---- waiting ---- */
@@ -235,30 +226,30 @@ EVI int evi_sys_wait_child (int *status)
 #if EV_USE_SELECT
 EVI int evi_sys_select (int count, void *reads, void *writes, struct timeval *limit)
 {
-    SYS_FAULT ("select");
-    return sys_result (select (count, (fd_set *) reads, (fd_set *) writes, NULL, limit));
+    EVI_SYS_FAULT ("select");
+    return evi_sys_result (select (count, (fd_set *) reads, (fd_set *) writes, NULL, limit));
 }
 #endif
 
 #if EV_USE_POLL
 EVI int evi_sys_poll (struct pollfd *fds, unsigned count, int limit_ms)
 {
-    SYS_FAULT ("poll");
-    return sys_result (poll (fds, count, limit_ms));
+    EVI_SYS_FAULT ("poll");
+    return evi_sys_result (poll (fds, count, limit_ms));
 }
 #endif
 
 #if EVI_LINUX
 EVI int evi_sys_epoll_create (void)
 {
-    SYS_FAULT ("epoll_create");
-    return sys_result (epoll_create1 (EPOLL_CLOEXEC));
+    EVI_SYS_FAULT ("epoll_create");
+    return evi_sys_result (epoll_create1 (EPOLL_CLOEXEC));
 }
 
 EVI int evi_sys_epoll_ctl (int epoll, int action, int fd, struct epoll_event *event)
 {
-    SYS_FAULT ("epoll_ctl");
-    return sys_result (epoll_ctl (epoll, action, fd, event));
+    EVI_SYS_FAULT ("epoll_ctl");
+    return evi_sys_result (epoll_ctl (epoll, action, fd, event));
 }
 
 #ifndef SYS_epoll_pwait2
@@ -281,17 +272,17 @@ EVI int evi_sys_epoll_wait (int epoll, struct epoll_event *events, int room, con
     int fine =
         limit && (limit->tv_sec || limit->tv_nsec) && !__atomic_load_n (&sys_epoll_coarse, __ATOMIC_RELAXED);
 
-    SYS_FAULT ("epoll_wait");
+    EVI_SYS_FAULT ("epoll_wait");
     if (fine) {
         /* the kernel's timespec is 64 bit here, whatever the C library's is */
         int64_t wide[2] = { limit->tv_sec, limit->tv_nsec };
-        int count = sys_result (syscall (SYS_epoll_pwait2, epoll, events, room, wide, NULL, 0));
+        int count = evi_sys_result (syscall (SYS_epoll_pwait2, epoll, events, room, wide, NULL, 0));
 
         if (count != -ENOSYS && count != -EPERM)
             return count;
         __atomic_store_n (&sys_epoll_coarse, 1, __ATOMIC_RELAXED);
     }
-    return sys_result (epoll_wait (epoll, events, room, sys_epoll_ms (limit)));
+    return evi_sys_result (epoll_wait (epoll, events, room, sys_epoll_ms (limit)));
 }
 #endif
 
@@ -300,8 +291,8 @@ EVI int evi_sys_epoll_wait (int epoll, struct epoll_event *events, int room, con
 #if EV_USE_SIGNALFD
 EVI int evi_sys_signalfd (int fd, const sigset_t *set)
 {
-    SYS_FAULT ("signalfd");
-    return sys_result (signalfd (fd, set, SFD_NONBLOCK | SFD_CLOEXEC));
+    EVI_SYS_FAULT ("signalfd");
+    return evi_sys_result (signalfd (fd, set, SFD_NONBLOCK | SFD_CLOEXEC));
 }
 #endif
 
@@ -312,34 +303,34 @@ EVI int evi_sys_signalfd (int fd, const sigset_t *set)
 
 EVI int evi_sys_timerfd_wall (void)
 {
-    SYS_FAULT ("timerfd_create");
-    return sys_result (timerfd_create (CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC));
+    EVI_SYS_FAULT ("timerfd_create");
+    return evi_sys_result (timerfd_create (CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC));
 }
 
 EVI int evi_sys_timerfd_arm_cancel (int fd, ev_tstamp at)
 {
     struct itimerspec spec = { .it_value.tv_sec = (time_t) at };
 
-    return sys_result (timerfd_settime (fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &spec, NULL));
+    return evi_sys_result (timerfd_settime (fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &spec, NULL));
 }
 #endif
 
 #if EV_USE_INOTIFY
 EVI int evi_sys_inotify (void)
 {
-    SYS_FAULT ("inotify_init");
-    return sys_result (inotify_init1 (IN_CLOEXEC | IN_NONBLOCK));
+    EVI_SYS_FAULT ("inotify_init");
+    return evi_sys_result (inotify_init1 (IN_CLOEXEC | IN_NONBLOCK));
 }
 
 EVI int evi_sys_inotify_add (int fd, const char *path, unsigned mask)
 {
-    SYS_FAULT ("inotify_add_watch");
-    return sys_result (inotify_add_watch (fd, path, mask));
+    EVI_SYS_FAULT ("inotify_add_watch");
+    return evi_sys_result (inotify_add_watch (fd, path, mask));
 }
 
 EVI int evi_sys_inotify_remove (int fd, int wd)
 {
-    return sys_result (inotify_rm_watch (fd, wd));
+    return evi_sys_result (inotify_rm_watch (fd, wd));
 }
 #endif
 
@@ -350,21 +341,21 @@ enum { SYS_URING_SETUP = 425, SYS_URING_ENTER = 426, SYS_URING_REGISTER = 427 };
 
 EVI int evi_sys_uring_setup (unsigned entries, void *params)
 {
-    SYS_FAULT ("io_uring_setup");
-    return sys_result (syscall (SYS_URING_SETUP, entries, params));
+    EVI_SYS_FAULT ("io_uring_setup");
+    return evi_sys_result (syscall (SYS_URING_SETUP, entries, params));
 }
 
 EVI int evi_sys_uring_enter (int fd, unsigned submit, unsigned wait, unsigned flags, const void *arg,
                              size_t size)
 {
-    SYS_FAULT ("io_uring_enter");
-    return sys_result (syscall (SYS_URING_ENTER, fd, submit, wait, flags, arg, size));
+    EVI_SYS_FAULT ("io_uring_enter");
+    return evi_sys_result (syscall (SYS_URING_ENTER, fd, submit, wait, flags, arg, size));
 }
 
 EVI int evi_sys_uring_register (int fd, unsigned opcode, const void *arg, unsigned count)
 {
-    SYS_FAULT ("io_uring_register");
-    return sys_result (syscall (SYS_URING_REGISTER, fd, opcode, arg, count));
+    EVI_SYS_FAULT ("io_uring_register");
+    return evi_sys_result (syscall (SYS_URING_REGISTER, fd, opcode, arg, count));
 }
 
 EVI void *evi_sys_uring_map (int fd, size_t size, uint64_t offset)
@@ -376,9 +367,9 @@ EVI void *evi_sys_uring_map (int fd, size_t size, uint64_t offset)
     madvise (memory, size, MADV_DONTFORK); /* a child that finds the parent's ring can only do harm */
     return memory;
 }
+#endif
 
 EVI void evi_sys_unmap (void *memory, size_t size)
 {
     munmap (memory, size);
 }
-#endif

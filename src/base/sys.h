@@ -8,10 +8,26 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include <errno.h>
+
 #ifdef EVI_TEST
 /* Asked before each call, with its name: 0 to let it happen, -errno to answer that instead. */
 extern int (*evi_sys_fault) (const char *call);
+#define EVI_SYS_FAULT(call)                                   \
+    do {                                                      \
+        int fault = evi_sys_fault ? evi_sys_fault (call) : 0; \
+        if (fault)                                            \
+            return fault;                                     \
+    } while (0)
+#else
+#define EVI_SYS_FAULT(call) ((void) 0)
 #endif
+
+/* The answer of a call in the C convention, as -errno. */
+EVI_INLINE int evi_sys_result (long result)
+{
+    return result < 0 ? -errno : (int) result;
+}
 
 /* Descriptors we make are close-on-exec, and non-blocking where they are read. */
 EVI int evi_sys_close (int fd);
@@ -31,6 +47,9 @@ EVI struct timespec evi_sys_timespec (ev_tstamp seconds); /* rounded up to the n
 /* A number that differs between a process and the children it forks. Costs one load where the kernel has
  * MADV_WIPEONFORK (4.14), else a getpid. Works in a child whose program forgot to tell us of the fork. */
 EVI unsigned evi_sys_process (void);
+
+/* An environment variable; they count only while the process runs as who started it. NULL: not set. */
+EVI const char *evi_sys_environment (const char *name);
 
 EVI uintptr_t evi_sys_thread (void); /* which thread this is */
 
@@ -75,7 +94,7 @@ EVI int evi_sys_uring_enter (int fd, unsigned submit, unsigned wait, unsigned fl
 EVI int evi_sys_uring_register (int fd, unsigned opcode, const void *arg, unsigned count);
 EVI void *evi_sys_uring_map (int fd, size_t size,
                              uint64_t offset); /* NULL on failure; not inherited by fork children */
-EVI void evi_sys_unmap (void *memory, size_t size);
 #endif
+EVI void evi_sys_unmap (void *memory, size_t size);
 
 #endif

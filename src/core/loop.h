@@ -31,10 +31,13 @@ struct ev_loop {
     struct evi_ops *ops; /* ops/; NULL until the first operation */
     unsigned op_queued;  /* operations that wait to be handed to an engine */
     int op_told;         /* operations have completed since callbacks last ran: the loop must not sleep */
-    struct {             /* what the ring calls for those that ride on it besides polls; NULL: nobody does */
+    struct {             /* what rooms that do not know ops/ call of it; NULL: there is no operation yet */
         void (*landed) (struct ev_loop *loop, uint64_t name, int32_t result, uint32_t flags);
         void (*recall) (struct ev_loop *loop); /* it is about to be closed: take back what is in flight */
         void (*lost) (struct ev_loop *loop);   /* it is closed: nothing comes any more */
+        void (*reaped) (struct ev_loop *loop, int pid, int status); /* the default loop has reaped a child */
+        int (*helps) (void *w); /* a timer or io watcher of an operation, not of the program */
+        void (*walk) (struct ev_loop *loop, void (*cb) (EV_P_ int type, void *w));
     } riders;
 
     struct evi_heap timers;    /* watch/timer.c */

@@ -1,5 +1,6 @@
 /* life.c: how loops begin, survive forks and broken backends, and end.
  * Owns the default loop. Promises that what one function opens another closes, in reverse order. */
+#include "../ops/ops.h"
 #include "loop_private.h"
 
 #include <errno.h>
@@ -25,7 +26,7 @@ enum { LIFE_FLAGS_OWN = EVFLAG_FORKCHECK | EVFLAG_NOSIGMASK | EVFLAG_NOENV };
 static unsigned life_flags (unsigned flags)
 {
     unsigned own = flags & LIFE_FLAGS_OWN;
-    const char *text = flags & EVFLAG_NOENV ? NULL : evi_environment ("LIBEV_FLAGS");
+    const char *text = flags & EVFLAG_NOENV ? NULL : evi_sys_environment ("LIBEV_FLAGS");
 
     if (text)
         flags = (unsigned) atoi (text);
@@ -67,6 +68,13 @@ static int life_choose_recommended (struct ev_loop *loop)
 
 /* ---- the beginning ---- */
 
+/* Someone knocked: a signal, an ev_async_send, a thread that has done a job. */
+static void life_answer (struct ev_loop *loop)
+{
+    evi_knock_answer (loop);
+    evi_ops_answer (loop);
+}
+
 /* The structure may have lived before: references, iterations and userdata survive (LP-7). */
 static int life_open (struct ev_loop *loop, unsigned flags)
 {
@@ -78,7 +86,7 @@ static int life_open (struct ev_loop *loop, unsigned flags)
     loop->process = evi_sys_process ();
     loop->invoke = ev_invoke_pending;
     loop->jump.fd = -1;
-    loop->wake.answer = evi_knock_answer;
+    loop->wake.answer = life_answer;
     evi_clock_open (&loop->clock);
     err = flags & EVBACKEND_MASK ? life_choose (loop, flags) : life_choose_recommended (loop);
     if (!err)
@@ -155,6 +163,7 @@ EVI void evi_loop_reborn (struct ev_loop *loop)
     evi_stat_fork (loop);
     evi_periodic_fork (loop);
     evi_wake_reopen (loop);
+    evi_ops_reborn (loop);
     loop->process = evi_sys_process ();
     loop->forked = 0;
 }
@@ -186,6 +195,7 @@ static void life_run_cleanup (struct ev_loop *loop)
 static void life_close (struct ev_loop *loop)
 {
     evi_stats_close (loop);
+    evi_ops_close (loop);
     evi_stat_close (loop);
     evi_periodic_close (loop);
     evi_signal_close (loop);

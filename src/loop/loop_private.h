@@ -14,7 +14,5 @@ EVI void evi_loop_fall (struct ev_loop *loop); /* the backend is beyond repair: 
 /* stats.c: EVRING_STATS */
 EVI void evi_stats_open (struct ev_loop *loop);
 EVI void evi_stats_close (struct ev_loop *loop);
-/* Environment variables count only while the process runs as who started it. */
-EVI const char *evi_environment (const char *name);
 
 #endif

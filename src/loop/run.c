@@ -1,5 +1,6 @@
 /* run.c: ev_run, as a list of phases, and what steers it: break, references, suspend.
  * The numbers of the steps are those of ev(7). */
+#include "../ops/ops.h"
 #include "loop_private.h"
 
 #include <errno.h>
@@ -9,7 +10,11 @@
 #define RUN_SLEEP_MAX 59.743
 #define RUN_SLEEP_MAX_TOLD 1500001.07
 
-enum { RUN_RETRIES = 4 }; /* waits per iteration, when the backend has to be made anew in between */
+enum {
+    RUN_RETRIES = 4, /* waits per iteration, when the backend has to be made anew in between */
+    RUN_OP_ROUNDS =
+        8 /* callbacks of operations that start others that are done at once; then all have a turn */
+};
 
 static void run_update_time (struct ev_loop *loop)
 {
@@ -38,6 +43,8 @@ static void run_tell (struct ev_loop *loop)
 {
     if (EVI_UNLIKELY (loop->forked))
         evi_loop_reborn (loop);
+    if (loop->ops)
+        evi_ops_reify (loop);
     evi_fd_reify (loop);
 }
 
@@ -81,7 +88,8 @@ static ev_tstamp run_limit (struct ev_loop *loop, int flags, int knocked, ev_tst
 {
     ev_tstamp left;
 
-    if (flags & EVRUN_NOWAIT || loop->idle_count || !loop->refs || knocked || loop->fds.told_broken)
+    if (flags & EVRUN_NOWAIT || loop->idle_count || !loop->refs || knocked || loop->fds.told_broken
+        || loop->op_told)
         return 0;
     left = run_time_left (loop);
     return EVI_UNLIKELY (loop->io_interval > 0) ? run_collect (loop, left, polled_at) : left;
@@ -139,7 +147,8 @@ static void run_wait (struct ev_loop *loop, ev_tstamp limit)
     int err, tries = 0;
 
     do
-        err = run_backend_wait (loop, limit);
+        err = run_backend_wait (loop,
+                                EVI_UNLIKELY (loop->op_told) ? 0 : limit); /* also: lost with the backend */
     while (EVI_UNLIKELY (err < 0) && run_recover (loop, err) && ++tries < RUN_RETRIES);
     loop->backend->reap (loop);
 }
@@ -159,6 +168,23 @@ static void run_poll (struct ev_loop *loop, int flags)
     evi_wake_slept (loop);
 }
 
+static void run_invoke (struct ev_loop *loop)
+{
+    evi_pending_invoke (loop);
+    loop->op_told = 0;
+}
+
+/* What the callbacks have started and can be done without sleeping is done, and told, now: another poll in between
+ * would find nothing. On a ring nothing is: it rides in the next call. */
+static void run_ops (struct ev_loop *loop)
+{
+    for (int round = 0; loop->op_queued && !loop->breaking && round < RUN_OP_ROUNDS; round++)
+        if (!evi_ops_reify (loop))
+            return;
+        else
+            run_invoke (loop);
+}
+
 /* Step 11 is ev_run's: again, unless break, once, or nothing left. */
 static void run_once (struct ev_loop *loop, int flags)
 {
@@ -176,7 +202,8 @@ static void run_once (struct ev_loop *loop, int flags)
     evi_periodic_due (loop);                      /*  7  … and periodics                      */
     evi_idle_due (loop);                          /*  8  idle, if nothing above it is pending */
     evi_list_feed (loop, &loop->check, EV_CHECK); /*  9  EV_CHECK                             */
-    evi_pending_invoke (loop);                    /* 10  user code runs here                  */
+    run_invoke (loop);                            /* 10  user code runs here                  */
+    run_ops (loop);                               /*     … and what it has started            */
 }
 
 int ev_run (EV_P_ int flags)

@@ -1,5 +1,6 @@
 /* stats.c: the loop speaks: ev_stats, ev_dump, and EVRING_STATS for programs nobody can change.
  * Owns the list of loops that are to be reported when the process exits. */
+#include "../ops/ops.h"
 #include "loop_private.h"
 
 #include <stdio.h>
@@ -14,11 +15,6 @@ size_t ev_stats (EV_P_ struct ev_stats *stats, size_t size) EV_NOEXCEPT
     loop->stats.backend = loop->backend->bit;
     memcpy (stats, &loop->stats, size < sizeof *stats ? size : sizeof *stats);
     return sizeof *stats;
-}
-
-EVI const char *evi_environment (const char *name)
-{
-    return getuid () == geteuid () && getgid () == getegid () ? getenv (name) : NULL;
 }
 
 /* ---- a dump for people ---- */
@@ -74,6 +70,7 @@ void ev_dump (EV_P_ FILE *out) EV_NOEXCEPT
     if (loop->backend->dump)
         loop->backend->dump (loop, out);
     stats_dump_rows (loop, out);
+    evi_ops_dump (loop, out);
 }
 
 /* ---- EVRING_STATS ---- */
@@ -107,6 +104,10 @@ static void stats_print (const struct ev_loop *loop, FILE *out)
         { "wakeups", s->wakeups },
         { "callbacks", s->callbacks },
         { "fallbacks", s->fallbacks },
+        { "op_starts", s->op_starts },
+        { "ops_ring", s->ops_ring },
+        { "ops_ready", s->ops_ready },
+        { "ops_threads", s->ops_threads },
     };
 
     fprintf (out, "evring: pid %ld backend %s", (long) getpid (), loop->backend->name);
@@ -146,7 +147,7 @@ static void stats_at_exit (void)
 static int stats_begin (void)
 {
     static int begun;
-    const char *where = evi_environment ("EVRING_STATS");
+    const char *where = evi_sys_environment ("EVRING_STATS");
 
     if (EVI_LIKELY (!where || !*where || !strcmp (where, "0")))
         return 0;

@@ -1,4 +1,5 @@
 /* verify.c: ev_verify: every room looks whether its own data is whole. */
+#include "../ops/ops.h"
 #include "loop_private.h"
 
 void ev_verify (EV_P) EV_NOEXCEPT
@@ -12,4 +13,5 @@ void ev_verify (EV_P) EV_NOEXCEPT
     evi_heap_verify (&loop->periodics);
     evi_pending_verify (loop);
     evi_hooks_verify (loop);
+    evi_ops_verify (loop);
 }

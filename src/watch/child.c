@@ -42,6 +42,8 @@ static void child_reap (EV_P_ ev_signal *signal, int revents)
     if (pid <= 0)
         return;
     evi_feed (loop, signal, EV_SIGNAL);
+    if (loop->riders.reaped)
+        loop->riders.reaped (loop, pid, status);
     child_feed (loop, *child_list (pid), pid, status);
     if (child_list (pid) != child_list (0))
         child_feed (loop, *child_list (0), pid, status);

@@ -53,10 +53,10 @@ static void embed_prepare (EV_P_ ev_prepare *prepare, int revents)
 
     (void) revents;
     embed_follow (loop, w);
-    if (!inner->fds.change_count)
-        return;
-    ev_run (inner, EVRUN_NOWAIT);
-    evi_fd_reify (inner);
+    if (inner->fds.change_count || inner->op_queued) {
+        ev_run (inner, EVRUN_NOWAIT);
+        evi_fd_reify (inner);
+    }
     if (inner->backend->flush)
         inner->backend->flush (inner);
 }

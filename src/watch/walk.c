@@ -6,6 +6,12 @@
 
 typedef void (*walk_cb) (EV_P_ int type, void *w);
 
+/* The helper of an operation. */
+static int walk_helps (struct ev_loop *loop, void *w)
+{
+    return loop->riders.helps && loop->riders.helps (w);
+}
+
 static void walk_rows (struct ev_loop *loop, int types, walk_cb cb)
 {
     for (unsigned fd = 0; fd < loop->fds.count; fd++)
@@ -13,7 +19,7 @@ static void walk_rows (struct ev_loop *loop, int types, walk_cb cb)
             void *embed = evi_embed_of_io ((ev_watcher *) w);
 
             next = w->next;
-            if (loop->fds.rows[fd].ours)
+            if (loop->fds.rows[fd].ours || walk_helps (loop, w))
                 continue;
             if (embed && types & EV_EMBED)
                 cb (EV_A_ EV_EMBED, embed);
@@ -45,7 +51,7 @@ static void walk_timers (struct ev_loop *loop, int types, walk_cb cb)
 
         if (stat && types & EV_STAT)
             cb (EV_A_ EV_STAT, stat);
-        else if (w && !stat && types & EV_TIMER)
+        else if (w && !stat && types & EV_TIMER && !walk_helps (loop, w))
             cb (EV_A_ EV_TIMER, w);
     }
 }
@@ -92,6 +98,8 @@ void ev_walk (EV_P_ int types, void (*cb) (EV_P_ int type, void *w)) EV_NOEXCEPT
         evi_child_walk (loop, cb);
     if (types & EV_STAT)
         evi_stat_walk (loop, cb);
+    if (types & EV_OP && loop->riders.walk)
+        loop->riders.walk (loop, cb);
 }
 
 #endif

@@ -1,0 +1,314 @@
+/* sys_op.c: the system calls of operations, one thin call each. Reads errno after a call, as only sys.c does besides.
+ * Raw numbers where a C library may be older than the kernel, or differs from it in kind. */
+#include "sys_op.h"
+
+#if EV_OP_ENABLE
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static ssize_t sys_size (ssize_t size)
+{
+    return size < 0 ? -errno : size;
+}
+
+EVI int evi_sys_kind (int fd)
+{
+    struct stat stat;
+
+    if (fstat (fd, &stat) < 0)
+        return -errno;
+    switch (stat.st_mode & S_IFMT) {
+    case S_IFSOCK:
+        return EVI_KIND_SOCKET;
+    case S_IFREG:
+    case S_IFDIR:
+    case S_IFBLK:
+        return EVI_KIND_FILE;
+    default:
+        return EVI_KIND_STREAM;
+    }
+}
+
+EVI int evi_sys_fd_nonblocking (int fd)
+{
+    int flags = fcntl (fd, F_GETFL);
+
+    return flags < 0 ? -errno : (flags & O_NONBLOCK) != 0;
+}
+
+EVI int evi_sys_nonblocking (int fd, int on)
+{
+    int flags = fcntl (fd, F_GETFL), wanted;
+
+    if (flags < 0)
+        return -errno;
+    wanted = on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
+    if (wanted != flags && fcntl (fd, F_SETFL, wanted) < 0)
+        return -errno;
+    return (flags & O_NONBLOCK) != 0;
+}
+
+/* ---- sockets ---- */
+
+EVI int evi_sys_accept (int fd, int flags)
+{
+    EVI_SYS_FAULT ("accept");
+    return evi_sys_result (syscall (SYS_accept4, fd, NULL, NULL, flags));
+}
+
+EVI int evi_sys_connect (int fd, const struct sockaddr *address, unsigned size)
+{
+    EVI_SYS_FAULT ("connect");
+    return evi_sys_result (connect (fd, address, size));
+}
+
+EVI int evi_sys_connected (int fd)
+{
+    int err = 0;
+    socklen_t size = sizeof err;
+
+    return getsockopt (fd, SOL_SOCKET, SO_ERROR, &err, &size) < 0 ? -errno : -err;
+}
+
+EVI ssize_t evi_sys_recv (int fd, void *data, size_t size, int flags)
+{
+    EVI_SYS_FAULT ("recv");
+    return sys_size (recv (fd, data, size, flags | MSG_DONTWAIT));
+}
+
+EVI ssize_t evi_sys_send (int fd, const void *data, size_t size, int flags)
+{
+    EVI_SYS_FAULT ("send");
+    return sys_size (send (fd, data, size, flags | MSG_DONTWAIT | MSG_NOSIGNAL));
+}
+
+EVI ssize_t evi_sys_recvmsg (int fd, struct msghdr *message, int flags)
+{
+    EVI_SYS_FAULT ("recvmsg");
+    return sys_size (recvmsg (fd, message, flags | MSG_DONTWAIT));
+}
+
+EVI ssize_t evi_sys_sendmsg (int fd, const struct msghdr *message, int flags)
+{
+    EVI_SYS_FAULT ("sendmsg");
+    return sys_size (sendmsg (fd, message, flags | MSG_DONTWAIT | MSG_NOSIGNAL));
+}
+
+EVI int evi_sys_datagrams (int fd)
+{
+    int type = SOCK_STREAM;
+    socklen_t size = sizeof type;
+
+    getsockopt (fd, SOL_SOCKET, SO_TYPE, &type, &size);
+    return type == SOCK_DGRAM || type == SOCK_RAW;
+}
+
+EVI int evi_sys_shutdown (int fd, int how)
+{
+    EVI_SYS_FAULT ("shutdown");
+    return evi_sys_result (shutdown (fd, how));
+}
+
+EVI int evi_sys_socket (int domain, int type, int protocol)
+{
+    EVI_SYS_FAULT ("socket");
+    return evi_sys_result (socket (domain, type, protocol));
+}
+
+/* ---- files ---- */
+
+#ifndef SYS_preadv2 /* headers older than Linux 4.6: ENOSYS */
+#define SYS_preadv2 -1
+#define SYS_pwritev2 -1
+#endif
+#ifndef SYS_statx
+#define SYS_statx -1
+#endif
+
+/* preadv2 and pwritev2, whose offset travels in two halves. */
+static ssize_t sys_vector (long number, int fd, const struct iovec *vec, int count, int64_t offset, int flags)
+{
+    unsigned long low = (unsigned long) offset, high = (unsigned long) ((uint64_t) offset >> 32);
+
+    return sys_size (
+        syscall (number, fd, vec, (unsigned long) count, low, sizeof low == 8 ? 0 : high, flags));
+}
+
+EVI ssize_t evi_sys_readv (int fd, const struct iovec *vec, int count, int64_t offset)
+{
+    EVI_SYS_FAULT ("readv");
+    return sys_size (offset < 0 ? readv (fd, vec, count) : preadv (fd, vec, count, offset));
+}
+
+EVI ssize_t evi_sys_writev (int fd, const struct iovec *vec, int count, int64_t offset)
+{
+    EVI_SYS_FAULT ("writev");
+    return sys_size (offset < 0 ? writev (fd, vec, count) : pwritev (fd, vec, count, offset));
+}
+
+#ifndef RWF_NOWAIT
+#define RWF_NOWAIT 0x8
+#endif
+#define SYS_RWF_NOSIGNAL 0x100 /* 6.18 */
+
+EVI ssize_t evi_sys_readv_now (int fd, const struct iovec *vec, int count, int64_t offset)
+{
+    EVI_SYS_FAULT ("readv_now");
+    return sys_vector (SYS_preadv2, fd, vec, count, offset, RWF_NOWAIT);
+}
+
+/* Before 6.18 a write cannot be asked to be quiet: hold the signal back, and take it away if it came. */
+static ssize_t sys_writev_masked (int fd, const struct iovec *vec, int count)
+{
+    struct timespec at_once = { 0 };
+    sigset_t sigpipe, before, pending;
+    ssize_t put;
+
+    sigemptyset (&sigpipe);
+    sigaddset (&sigpipe, SIGPIPE);
+    sigpending (&pending);
+    pthread_sigmask (SIG_BLOCK, &sigpipe, &before);
+    put = sys_size (writev (fd, vec, count));
+    if (put == -EPIPE && !sigismember (&pending, SIGPIPE))
+        while (sigtimedwait (&sigpipe, NULL, &at_once) < 0 && errno == EINTR)
+            ;
+    pthread_sigmask (SIG_SETMASK, &before, NULL);
+    return put;
+}
+
+EVI ssize_t evi_sys_writev_quiet (int fd, const struct iovec *vec, int count)
+{
+    static int cannot; /* this kernel, or some file met so far, knows no quiet writes */
+    ssize_t put;
+
+    EVI_SYS_FAULT ("writev");
+    if (!__atomic_load_n (&cannot, __ATOMIC_RELAXED)) {
+        put = sys_vector (SYS_pwritev2, fd, vec, count, -1, SYS_RWF_NOSIGNAL);
+        if (put != -EOPNOTSUPP && put != -ENOSYS)
+            return put;
+        __atomic_store_n (&cannot, 1, __ATOMIC_RELAXED);
+    }
+    return sys_writev_masked (fd, vec, count);
+}
+
+EVI int evi_sys_openat (int dirfd, const char *path, int flags, unsigned mode)
+{
+    EVI_SYS_FAULT ("openat");
+    return evi_sys_result (openat (dirfd, path, flags, mode));
+}
+
+EVI int evi_sys_fsync (int fd, int datasync)
+{
+    EVI_SYS_FAULT ("fsync");
+    return evi_sys_result (datasync ? fdatasync (fd) : fsync (fd));
+}
+
+EVI int evi_sys_fallocate (int fd, int mode, int64_t offset, int64_t size)
+{
+    long low = (long) offset, high = (long) (offset >> 32), size_low = (long) size,
+         size_high = (long) (size >> 32);
+
+    EVI_SYS_FAULT ("fallocate");
+    if (sizeof low == 8)
+        return evi_sys_result (syscall (SYS_fallocate, fd, mode, low, size_low));
+    return evi_sys_result (syscall (SYS_fallocate, fd, mode, low, high, size_low, size_high));
+}
+
+EVI int evi_sys_ftruncate (int fd, int64_t size)
+{
+    EVI_SYS_FAULT ("ftruncate");
+    return evi_sys_result (ftruncate (fd, size));
+}
+
+EVI int evi_sys_statx (int dirfd, const char *path, int flags, unsigned mask, void *stat)
+{
+    EVI_SYS_FAULT ("statx");
+    return evi_sys_result (syscall (SYS_statx, dirfd, path, flags, mask, stat));
+}
+
+EVI int evi_sys_unlinkat (int dirfd, const char *path, int flags)
+{
+    EVI_SYS_FAULT ("unlinkat");
+    return evi_sys_result (unlinkat (dirfd, path, flags));
+}
+
+EVI int evi_sys_renameat (int dirfd, const char *path, int dirfd_to, const char *path_to, unsigned flags)
+{
+    EVI_SYS_FAULT ("renameat");
+    return evi_sys_result (syscall (SYS_renameat2, dirfd, path, dirfd_to, path_to, flags));
+}
+
+EVI int evi_sys_mkdirat (int dirfd, const char *path, unsigned mode)
+{
+    EVI_SYS_FAULT ("mkdirat");
+    return evi_sys_result (mkdirat (dirfd, path, mode));
+}
+
+EVI ssize_t evi_sys_splice (int fd, int64_t offset, int fd_to, int64_t offset_to, size_t size, unsigned flags)
+{
+    int64_t at = offset, at_to = offset_to;
+
+    EVI_SYS_FAULT ("splice");
+    return sys_size (
+        syscall (SYS_splice, fd, offset < 0 ? NULL : &at, fd_to, offset_to < 0 ? NULL : &at_to, size, flags));
+}
+
+EVI int evi_sys_poll_one (int fd, int events, int limit_ms)
+{
+    struct pollfd one = { .fd = fd, .events = (short) events };
+    int count = evi_sys_result (poll (&one, 1, limit_ms));
+
+    return count > 0 ? one.revents : count;
+}
+
+/* ---- the rest ---- */
+
+EVI int evi_sys_waitid (int idtype, int id, siginfo_t *info, int options, int *ended)
+{
+    int err;
+
+    info->si_pid = 0;
+    err = evi_sys_result (waitid ((idtype_t) idtype, (id_t) id, info, options | WNOHANG));
+    *ended = err >= 0 && info->si_pid != 0;
+    return err;
+}
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434 /* the same on every architecture, alpha excepted */
+#endif
+
+EVI int evi_sys_pidfd (int pid)
+{
+    EVI_SYS_FAULT ("pidfd_open");
+    return evi_sys_result (syscall (SYS_pidfd_open, pid, 0));
+}
+
+EVI int evi_sys_thread_create (pthread_t *thread, const pthread_attr_t *attributes, void *(*run) (void *) )
+{
+    EVI_SYS_FAULT ("pthread_create");
+    return -pthread_create (thread, attributes, run, NULL);
+}
+
+EVI void *evi_sys_map (size_t size)
+{
+    void *memory;
+
+#ifdef EVI_TEST
+    if (evi_sys_fault && evi_sys_fault ("mmap"))
+        return NULL;
+#endif
+    memory = mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+#endif

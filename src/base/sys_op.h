@@ -1,0 +1,72 @@
+/* sys_op.h: the system calls of operations, one thin call each, answering -errno. The same seam as sys.h. */
+#ifndef EVI_SYS_OP_H
+#define EVI_SYS_OP_H
+
+#include "sys.h"
+
+#if EV_OP_ENABLE
+
+#include <pthread.h>
+
+struct iovec;
+struct msghdr;
+struct sockaddr;
+struct statx;
+
+/* What a descriptor stands for, as far as waiting goes. */
+enum {
+    EVI_KIND_FILE = 1, /* always ready: regular, directory, block device */
+    EVI_KIND_SOCKET,
+    EVI_KIND_STREAM /* pipe, terminal, eventfd … */
+};
+EVI int evi_sys_kind (int fd); /* EVI_KIND_* or -errno */
+
+EVI int evi_sys_fd_nonblocking (int fd);      /* 1, 0, or -errno */
+EVI int evi_sys_nonblocking (int fd, int on); /* 1: it was before, 0: it was not, or -errno */
+
+/* Sockets: never sleep (except the first two), never raise SIGPIPE. */
+EVI int evi_sys_accept (int fd, int flags);
+EVI int evi_sys_connect (int fd, const struct sockaddr *address, unsigned size);
+EVI int evi_sys_connected (int fd); /* how a connection attempt has ended: 0 or -errno */
+EVI ssize_t evi_sys_recv (int fd, void *data, size_t size, int flags);
+EVI ssize_t evi_sys_send (int fd, const void *data, size_t size, int flags);
+EVI ssize_t evi_sys_recvmsg (int fd, struct msghdr *message, int flags);
+EVI ssize_t evi_sys_sendmsg (int fd, const struct msghdr *message, int flags);
+EVI int evi_sys_datagrams (int fd); /* nonzero: a socket of messages, where an empty one is not the end */
+EVI int evi_sys_shutdown (int fd, int how);
+EVI int evi_sys_socket (int domain, int type, int protocol);
+
+/* Files. offset -1: the current position. */
+EVI ssize_t evi_sys_readv (int fd, const struct iovec *vec, int count, int64_t offset);
+EVI ssize_t evi_sys_writev (int fd, const struct iovec *vec, int count, int64_t offset);
+/* What can be had without sleeping; -EAGAIN: nothing, -EOPNOTSUPP: this file cannot tell. */
+EVI ssize_t evi_sys_readv_now (int fd, const struct iovec *vec, int count, int64_t offset);
+/* Like evi_sys_writev at the current position, without SIGPIPE. */
+EVI ssize_t evi_sys_writev_quiet (int fd, const struct iovec *vec, int count);
+EVI int evi_sys_openat (int dirfd, const char *path, int flags, unsigned mode);
+EVI int evi_sys_fsync (int fd, int datasync);
+EVI int evi_sys_fallocate (int fd, int mode, int64_t offset, int64_t size);
+EVI int evi_sys_ftruncate (int fd, int64_t size);
+EVI int evi_sys_statx (int dirfd, const char *path, int flags, unsigned mask, void *stat);
+EVI int evi_sys_unlinkat (int dirfd, const char *path, int flags);
+EVI int evi_sys_renameat (int dirfd, const char *path, int dirfd_to, const char *path_to, unsigned flags);
+EVI int evi_sys_mkdirat (int dirfd, const char *path, unsigned mode);
+EVI ssize_t evi_sys_splice (int fd, int64_t offset, int fd_to, int64_t offset_to, size_t size,
+                            unsigned flags);
+EVI int evi_sys_poll_one (int fd, int events, int limit_ms); /* poll(2) bits, 0 in time, or -errno */
+
+/* Constants that headers keep for _GNU_SOURCE, or do not have yet. */
+#define EVI_SPLICE_NONBLOCK 2u
+#define EVI_P_PIDFD 3
+
+/* The state of a child without sleeping. 0: *ended says whether info is about one; or -errno. */
+EVI int evi_sys_waitid (int idtype, int id, siginfo_t *info, int options, int *ended);
+EVI int evi_sys_pidfd (int pid);
+
+EVI int evi_sys_thread_create (pthread_t *thread, const pthread_attr_t *attributes, void *(*run) (void *) );
+
+EVI void *evi_sys_map (size_t size); /* zeroed pages, NULL on failure */
+
+#endif
+
+#endif

@@ -1,0 +1,209 @@
+/* bufs.c: ev_pool, buffers for receivers that do not know yet how much will come, or when.
+ * Owns the memory. Promises that a buffer is in one place only: free here, free with the kernel, or lent to the
+ * program; and that a receiver that found the pool empty goes on when a buffer comes back. */
+#include "op.h"
+
+#if EV_OP_ENABLE
+
+#include "../base/sys_op.h"
+
+#include <string.h>
+
+enum { BUFS_COUNT_MAX = 32768, BUFS_ALIGN = 64 };
+
+ev_pool *ev_pool_new (EV_P_ size_t size, unsigned count) EV_NOEXCEPT
+{
+    struct ev_pool *pool;
+    EVI_DOOR;
+
+    if (!size || !count || count > BUFS_COUNT_MAX || size > SIZE_MAX / 2 / count - BUFS_ALIGN) {
+        evi_complain ("ev_pool_new", "size must be positive and count from 1 to 32768");
+        return NULL;
+    }
+    evi_ops_open (loop);
+    pool = evi_resize (NULL, sizeof *pool);
+    memset (pool, 0, sizeof *pool);
+    pool->loop = loop;
+    pool->room = size;
+    pool->size = (size + BUFS_ALIGN - 1) & ~(size_t) (BUFS_ALIGN - 1);
+    pool->count = count;
+    pool->memory = evi_sys_map (pool->size * count);
+    if (!pool->memory) {
+        evi_resize (pool, 0);
+        return NULL;
+    }
+    pool->free = evi_resize (NULL, (long) (count * sizeof *pool->free));
+    pool->lent = evi_resize (NULL, (long) count);
+    memset (pool->lent, EVI_LENT_FREE, count);
+    while (pool->free_count < count) { /* the first buffer on top */
+        pool->free[pool->free_count] = (uint16_t) (count - 1 - pool->free_count);
+        pool->free_count++;
+    }
+    pool->next = loop->ops->pools;
+    loop->ops->pools = pool;
+    return pool;
+}
+
+static void bufs_free (struct ev_pool *pool)
+{
+    struct ev_pool **at = &pool->loop->ops->pools;
+
+    while (*at != pool)
+        at = &(*at)->next;
+    *at = pool->next;
+    evi_op_uring_withdraw (pool);
+    evi_sys_unmap (pool->memory, pool->size * pool->count);
+    evi_resize (pool->free, 0);
+    evi_resize (pool->lent, 0);
+    evi_resize (pool, 0);
+}
+
+void ev_pool_free (EV_P_ ev_pool *pool) EV_NOEXCEPT
+{
+    EVI_DOOR;
+
+    (void) loop;
+    if (!pool)
+        return;
+    pool->dying = 1;
+    if (!pool->busy) /* else when the callbacks that look at its buffers have returned */
+        bufs_free (pool);
+}
+
+EVI void evi_bufs_close (struct ev_loop *loop)
+{
+    while (loop->ops->pools)
+        bufs_free (loop->ops->pools);
+}
+
+/* ---- one buffer ---- */
+
+EVI unsigned evi_bufs_index (const struct ev_pool *pool, const void *buf)
+{
+    return (unsigned) ((size_t) ((const char *) buf - pool->memory) / pool->size);
+}
+
+/* The kernel has none of it now: what is not lent is free here. */
+EVI void evi_bufs_gather (struct ev_pool *pool)
+{
+    pool->free_count = 0;
+    for (unsigned index = pool->count; index-- > 0;)
+        if (pool->lent[index] == EVI_LENT_FREE)
+            pool->free[pool->free_count++] = (uint16_t) index;
+}
+
+static void bufs_resume (struct ev_pool *pool)
+{
+    struct evi_side *side = pool->paused;
+
+    if (EVI_LIKELY (!side))
+        return;
+    pool->paused = side->next;
+    side->next = NULL;
+    evi_op_again (pool->loop, side->op);
+}
+
+static void bufs_put_back (struct ev_pool *pool, unsigned index)
+{
+    pool->lent[index] = EVI_LENT_FREE;
+    if (pool->kernel)
+        evi_op_uring_give (pool, index);
+    else
+        pool->free[pool->free_count++] = (uint16_t) index;
+    bufs_resume (pool);
+}
+
+EVI int evi_bufs_any (const struct ev_pool *pool)
+{
+    return memchr (pool->lent, EVI_LENT_FREE, pool->count) != NULL;
+}
+
+EVI void *evi_bufs_take (struct ev_pool *pool)
+{
+    unsigned index;
+
+    if (!pool->free_count)
+        return NULL;
+    index = pool->free[--pool->free_count];
+    pool->lent[index] = EVI_LENT_OUT;
+    return pool->memory + index * pool->size;
+}
+
+EVI void evi_bufs_untake (struct ev_pool *pool, void *buf)
+{
+    unsigned index = evi_bufs_index (pool, buf);
+
+    pool->lent[index] = EVI_LENT_FREE;
+    pool->free[pool->free_count++] = (uint16_t) index;
+}
+
+EVI void evi_bufs_lent (struct ev_pool *pool, void *buf)
+{
+    pool->lent[evi_bufs_index (pool, buf)] = EVI_LENT_OUT;
+}
+
+EVI void evi_bufs_show (struct ev_pool *pool)
+{
+    pool->busy++;
+}
+
+EVI void evi_bufs_shown (struct ev_pool *pool, void *buf)
+{
+    unsigned index = evi_bufs_index (pool, buf);
+
+    if (pool->lent[index] == EVI_LENT_OUT)
+        bufs_put_back (pool, index);
+    if (!--pool->busy && EVI_UNLIKELY (pool->dying))
+        bufs_free (pool);
+}
+
+/* Nonzero: buf lies in the pool and is lent. */
+static int bufs_check (const struct ev_pool *pool, const void *buf, const char *call)
+{
+    const char *at = buf;
+
+    if (EVI_LIKELY (at >= pool->memory && at < pool->memory + pool->size * pool->count
+                    && pool->lent[evi_bufs_index (pool, buf)] != EVI_LENT_FREE))
+        return 1;
+    evi_complain (call, "this is no buffer that the pool has lent");
+    return 0;
+}
+
+void ev_pool_keep (ev_pool *pool, void *buf) EV_NOEXCEPT
+{
+    if (bufs_check (pool, buf, "ev_pool_keep"))
+        pool->lent[evi_bufs_index (pool, buf)] = EVI_LENT_KEPT;
+}
+
+void ev_pool_give (ev_pool *pool, void *buf) EV_NOEXCEPT
+{
+    if (bufs_check (pool, buf, "ev_pool_give"))
+        bufs_put_back (pool, evi_bufs_index (pool, buf));
+}
+
+/* ---- an empty pool ---- */
+
+EVI void evi_bufs_pause (struct ev_loop *loop, ev_op *op)
+{
+    struct ev_pool *pool = op->more;
+    struct evi_side *side = evi_op_side (loop, op), **at = &pool->paused;
+
+    while (*at) /* the longest waiting first */
+        at = &(*at)->next;
+    *at = side;
+    side->next = NULL;
+    op->state = EVI_STATE_PAUSED;
+}
+
+EVI void evi_bufs_unpause (ev_op *op)
+{
+    struct ev_pool *pool = op->more;
+    struct evi_side **at = &pool->paused;
+
+    while (*at != op->side)
+        at = &(*at)->next;
+    *at = op->side->next;
+    op->side->next = NULL;
+}
+
+#endif

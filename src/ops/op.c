@@ -1,0 +1,695 @@
+/* op.c: the life of an operation: idle, queued, in flight, done; and what surrounds it: lanes, links, deadlines,
+ * results that arrive one by one.
+ * Owns loop->ops, its queue and lanes. Promises that an operation completes exactly once, from the pending queue,
+ * and that nothing of ours points to it afterwards. Calls the engines; they call back evi_op_done and its sisters. */
+#include "op.h"
+
+#if EV_OP_ENABLE
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* Codes of the kernel that are not for programs: ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND, ENOIOCTLCMD and
+ * ERESTART_RESTARTBLOCK come out of interrupted requests on some kernels (seen on 6.18). */
+enum { OP_VECTORS_MAX = 1024 }; /* UIO_MAXIOV, which both engines' system calls have */
+enum { OP_RESTART_FIRST = -512, OP_RESTART_LAST = -516 };
+
+#define OP_KIND(lane, traits, name)   \
+    {                                 \
+        name, EVI_LANE_##lane, traits \
+    }
+EVI_HOME const struct evi_op_kind evi_op_kinds[EVI_CODES] = {
+    [EVI_CODE_NONE] = OP_KIND (NONE, EVI_TRAIT_DIRECT, "not set"),
+    [EVI_CODE_ACCEPT] = OP_KIND (RECV, EVI_TRAIT_ARRIVES | EVI_TRAIT_MAKES_FD, "accept"),
+    [EVI_CODE_CONNECT] = OP_KIND (SEND, 0, "connect"),
+    [EVI_CODE_RECV] = OP_KIND (RECV, 0, "recv"),
+    [EVI_CODE_RECV_POOL] = OP_KIND (RECV, EVI_TRAIT_ARRIVES, "recv_pool"),
+    [EVI_CODE_SEND] = OP_KIND (SEND, 0, "send"),
+    [EVI_CODE_SEND_ZC] = OP_KIND (SEND, 0, "send_zc"),
+    [EVI_CODE_RECVMSG] = OP_KIND (RECV, 0, "recvmsg"),
+    [EVI_CODE_SENDMSG] = OP_KIND (SEND, 0, "sendmsg"),
+    [EVI_CODE_SHUTDOWN] = OP_KIND (SEND, EVI_TRAIT_DIRECT, "shutdown"),
+    [EVI_CODE_SOCKET] = OP_KIND (NONE, EVI_TRAIT_DIRECT | EVI_TRAIT_ARRIVES | EVI_TRAIT_MAKES_FD, "socket"),
+    [EVI_CODE_OPENAT] = OP_KIND (NONE, EVI_TRAIT_FILE | EVI_TRAIT_ARRIVES | EVI_TRAIT_MAKES_FD, "openat"),
+    [EVI_CODE_CLOSE] = OP_KIND (NONE, EVI_TRAIT_FILE, "close"),
+    [EVI_CODE_READ] = OP_KIND (RECV, EVI_TRAIT_POSITION, "read"),
+    [EVI_CODE_WRITE] = OP_KIND (SEND, EVI_TRAIT_POSITION, "write"),
+    [EVI_CODE_READV] = OP_KIND (RECV, EVI_TRAIT_POSITION, "readv"),
+    [EVI_CODE_WRITEV] = OP_KIND (SEND, EVI_TRAIT_POSITION, "writev"),
+    [EVI_CODE_FSYNC] = OP_KIND (NONE, EVI_TRAIT_FILE, "fsync"),
+    [EVI_CODE_FALLOCATE] = OP_KIND (NONE, EVI_TRAIT_FILE, "fallocate"),
+    [EVI_CODE_FTRUNCATE] = OP_KIND (NONE, EVI_TRAIT_FILE, "ftruncate"),
+    [EVI_CODE_STATX] = OP_KIND (NONE, EVI_TRAIT_FILE, "statx"),
+    [EVI_CODE_UNLINKAT] = OP_KIND (NONE, EVI_TRAIT_FILE, "unlinkat"),
+    [EVI_CODE_RENAMEAT] = OP_KIND (NONE, EVI_TRAIT_FILE, "renameat"),
+    [EVI_CODE_MKDIRAT] = OP_KIND (NONE, EVI_TRAIT_FILE, "mkdirat"),
+    [EVI_CODE_SPLICE] = OP_KIND (NONE, EVI_TRAIT_FILE, "splice"),
+    [EVI_CODE_WAITID] = OP_KIND (NONE, 0, "waitid"),
+    [EVI_CODE_SQE] = OP_KIND (NONE, EVI_TRAIT_ARRIVES, "sqe"),
+};
+
+/* ---- what only some need ---- */
+
+static void op_deliver (EV_P_ ev_watcher *w, int revents);
+static void op_late (EV_P_ ev_timer *w, int revents);
+
+EVI struct evi_side *evi_op_side (struct ev_loop *loop, ev_op *op)
+{
+    struct evi_ops *ops = loop->ops;
+    struct evi_side *side = op->side;
+
+    if (side)
+        return side;
+    side = ops->sides;
+    if (side)
+        ops->sides = side->next;
+    else {
+        side = evi_resize (NULL, sizeof *side);
+        memset (side, 0, sizeof *side);
+        ev_init (&side->deliver, op_deliver);
+        ev_init (&side->timer, op_late);
+    }
+    side->op = op;
+    side->pidfd = -1;
+    side->next = NULL;
+    op->side = side;
+    return side;
+}
+
+static void op_side_stop_timer (struct ev_loop *loop, struct evi_side *side)
+{
+    if (ev_is_active (&side->timer) || ev_is_pending (&side->timer)) /* pending: it has stopped by itself */
+        evi_ref (loop);
+    ev_timer_stop (EV_A_ & side->timer);
+}
+
+static void op_side_free (struct ev_loop *loop, ev_op *op)
+{
+    struct evi_side *side = op->side;
+
+    if (EVI_LIKELY (!side))
+        return;
+    op_side_stop_timer (loop, side);
+    side->op = NULL;
+    side->next = loop->ops->sides;
+    loop->ops->sides = side;
+    op->side = NULL;
+}
+
+/* ---- queue and lanes ---- */
+
+static void op_queue (struct ev_loop *loop, ev_op *op)
+{
+    struct evi_ops *ops = loop->ops;
+
+    EVI_FIT (ops->queue, ops->queue_room, loop->op_queued + 1);
+    op->slot = loop->op_queued;
+    op->state = EVI_STATE_QUEUED;
+    ops->queue[loop->op_queued++] = op;
+}
+
+EVI void evi_op_again (struct ev_loop *loop, ev_op *op)
+{
+    op_queue (loop, op);
+}
+
+/* As for ev_io: a number far beyond any open file must not cost its weight in memory. */
+static int op_lane_fit (struct ev_loop *loop, int fd)
+{
+    struct evi_ops *ops = loop->ops;
+
+    if (EVI_LIKELY ((unsigned) fd < ops->lane_count))
+        return 0;
+    if (fd < 0 || evi_sys_fd_valid (fd) < 0)
+        return -EBADF;
+    EVI_FIT_ZEROED (ops->lanes, ops->lane_count, fd + 1);
+    return 0;
+}
+
+static struct evi_lane *op_lane (struct ev_loop *loop, const ev_op *op)
+{
+    return &loop->ops->lanes[op->fd][evi_op_kind (op)->lane];
+}
+
+static int op_wants_lane (const ev_op *op)
+{
+    const struct evi_op_kind *kind = evi_op_kind (op);
+
+    return kind->lane != EVI_LANE_NONE && !(kind->traits & EVI_TRAIT_POSITION && op->offset >= 0);
+}
+
+/* First in, first out, one at a time: two receives on one socket complete swapped, if the kernel has both. */
+static void op_lane_join (struct ev_loop *loop, ev_op *op)
+{
+    struct evi_lane *lane = op_lane (loop, op);
+    ev_op *head = lane->head;
+
+    op->hint |= EVI_HINT_LANE;
+    op->next = NULL;
+    if (EVI_LIKELY (!head)) {
+        lane->head = op->prev = op;
+        op_queue (loop, op);
+        return;
+    }
+    op->state = EVI_STATE_LANED;
+    op->prev = head->prev;
+    head->prev->next = op;
+    head->prev = op;
+}
+
+static void op_lane_leave (struct ev_loop *loop, ev_op *op)
+{
+    struct evi_lane *lane = op_lane (loop, op);
+    ev_op *next = op->next;
+
+    op->hint &= (uint8_t) ~EVI_HINT_LANE;
+    if (lane->head != op) {
+        op->prev->next = next;
+        if (next)
+            next->prev = op->prev;
+        else
+            lane->head->prev = op->prev;
+        return;
+    }
+    lane->head = next;
+    if (EVI_LIKELY (!next))
+        return;
+    next->prev = op->prev;
+    op_queue (loop, next);
+}
+
+/* ---- starting ---- */
+
+EVI void evi_op_begin (ev_op *op, int code)
+{
+    memset (&op->result, 0, sizeof *op - offsetof (ev_op, result));
+    op->fd = -1;
+    op->code = (unsigned char) code;
+}
+
+static void op_start_deadline (struct ev_loop *loop, ev_op *op)
+{
+    struct evi_side *side = evi_op_side (loop, op);
+
+    ev_timer_set (&side->timer, op->limit, 0.);
+    evi_set_priority (&side->timer, ev_priority (op));
+    ev_timer_start (EV_A_ & side->timer);
+    evi_unref (loop);
+}
+
+/* Its turn has come: nothing it is linked to stands before it any more. */
+static void op_enter (struct ev_loop *loop, ev_op *op)
+{
+    if (EVI_UNLIKELY (op->limit > 0))
+        op_start_deadline (loop, op);
+    if (!op_wants_lane (op))
+        op_queue (loop, op);
+    else if (EVI_LIKELY (op_lane_fit (loop, op->fd) == 0))
+        op_lane_join (loop, op);
+    else {
+        op->hint |= EVI_HINT_BAD_FD;
+        op_queue (loop, op);
+    }
+}
+
+static void op_activate (struct ev_loop *loop, ev_op *op)
+{
+    op->result = 0;
+    op->moved = 0;
+    op->wish = op->hint = 0;
+    evi_list_start (loop, &loop->ops->active, op);
+    loop->stats.op_starts++;
+}
+
+/* Everything that is linked behind op waits from now on. */
+static void op_activate_links (struct ev_loop *loop, ev_op *op)
+{
+    for (ev_op *next = op->link; next; op = next, next = next->link) {
+        if (ev_is_active (next) || ev_is_pending (next)) {
+            evi_complain ("ev_op_link", "a linked operation was started already");
+            op->hint |= EVI_HINT_CUT;
+            return;
+        }
+        op_activate (loop, next);
+        next->state = EVI_STATE_LINKED;
+        next->prev = op;
+    }
+}
+
+void ev_op_start (EV_P_ ev_op *op) EV_NOEXCEPT
+{
+    EVI_DOOR;
+
+    if (ev_is_active (op))
+        return;
+    if (EVI_UNLIKELY (ev_is_pending (op))) {
+        evi_complain ("ev_op_start", "its last completion has not been told yet");
+        return;
+    }
+    if (EVI_UNLIKELY (!loop->ops))
+        evi_ops_open (loop);
+    op_activate (loop, op);
+    if (EVI_UNLIKELY (op->link))
+        op_activate_links (loop, op);
+    op_enter (loop, op);
+    EVI_VERIFY_CHANGE (loop);
+}
+
+/* What one engine would refuse and the other misunderstand. */
+static int op_malformed (const ev_op *op)
+{
+    switch (op->code) {
+    case EVI_CODE_READV:
+    case EVI_CODE_WRITEV:
+        return op->size > OP_VECTORS_MAX; /* also: negative */
+    case EVI_CODE_RECV_POOL:
+        return op->flags & (MSG_WAITALL | MSG_PEEK);
+    default:
+        return 0;
+    }
+}
+
+static void op_hand_over (struct ev_loop *loop, ev_op *op)
+{
+    op->state = EVI_STATE_IDLE;
+    if (EVI_UNLIKELY (op->hint & EVI_HINT_BAD_FD))
+        evi_op_done (loop, op, -EBADF);
+    else if (EVI_UNLIKELY (op_malformed (op)))
+        evi_op_done (loop, op, -EINVAL);
+    else if (!evi_op_uring_start (loop, op))
+        evi_op_ready_start (loop, op);
+}
+
+/* Only what is in the queue now: an operation that gets its turn because its predecessor was done at once waits
+ * for the next time, behind the predecessor's callback. */
+EVI int evi_ops_reify (struct ev_loop *loop)
+{
+    struct evi_ops *ops = loop->ops;
+    unsigned count = loop->op_queued;
+
+    if (EVI_UNLIKELY (ops->process != evi_sys_process ()))
+        evi_ops_reborn (loop);
+    for (unsigned i = 0; i < count; i++)
+        if (EVI_LIKELY (ops->queue[i] != NULL))
+            op_hand_over (loop, ops->queue[i]);
+    loop->op_queued -= count;
+    for (unsigned i = 0; i < loop->op_queued; i++) {
+        ops->queue[i] = ops->queue[i + count];
+        if (ops->queue[i])
+            ops->queue[i]->slot = i;
+    }
+    evi_op_uring_flush (loop);
+    return loop->op_told;
+}
+
+/* ---- ending ---- */
+
+static ssize_t op_judge (const ev_op *op, ssize_t result)
+{
+    if (EVI_UNLIKELY (result <= OP_RESTART_FIRST && result >= OP_RESTART_LAST))
+        result = -EINTR;
+    if (EVI_LIKELY (result != -ECANCELED && result != -EINTR))
+        return result;
+    if (op->wish & EVI_WISH_TIMEOUT)
+        return -ETIMEDOUT;
+    return op->wish & EVI_WISH_CANCEL ? -ECANCELED : result;
+}
+
+static void op_deactivate (struct ev_loop *loop, ev_op *op)
+{
+    op_side_free (loop, op);
+    op->state = EVI_STATE_IDLE;
+    evi_list_stop (loop, &loop->ops->active, op);
+}
+
+static void op_tell (struct ev_loop *loop, ev_op *op)
+{
+    loop->op_told = 1;
+    evi_feed (loop, op, EV_OP);
+}
+
+/* The next in the chain may start, or all of them are off. The last is fed first, to be called last. */
+static void op_follow (struct ev_loop *loop, ev_op *op, int succeeded)
+{
+    ev_op *last = op;
+
+    if (EVI_LIKELY (!op->link) || op->hint & EVI_HINT_CUT)
+        return;
+    if (succeeded) {
+        op->link->state = EVI_STATE_IDLE;
+        op_enter (loop, op->link);
+        return;
+    }
+    while (last->link && !(last->hint & EVI_HINT_CUT))
+        last = last->link;
+    while (last != op) {
+        ev_op *before = last->prev;
+
+        last->result = -ECANCELED;
+        op_deactivate (loop, last);
+        op_tell (loop, last);
+        last = before;
+    }
+}
+
+/* The program will not be told of it: what it has made must go. */
+static void op_drop_arrival (ev_op *op, const struct evi_arrival *arrival)
+{
+    if (evi_op_kind (op)->traits & EVI_TRAIT_MAKES_FD && arrival->result >= 0)
+        evi_sys_close ((int) arrival->result);
+    if (arrival->buf) {
+        struct ev_pool *pool = op->more;
+
+        evi_bufs_show (pool);
+        evi_bufs_shown (pool, arrival->buf);
+    }
+}
+
+static void op_drop_arrivals (struct ev_loop *loop, ev_op *op)
+{
+    struct evi_side *side = op->side;
+
+    if (!side)
+        return;
+    evi_pending_clear (loop, &side->deliver);
+    while (side->first < side->count)
+        op_drop_arrival (op, &side->arrivals[side->first++]);
+    side->first = side->count = 0;
+}
+
+EVI void evi_op_arrive (struct ev_loop *loop, ev_op *op, ssize_t result, void *buf, int last)
+{
+    struct evi_side *side = evi_op_side (loop, op);
+    struct evi_arrival arrival = { result, buf, op->moved, last };
+
+    if (last) {
+        if (op->hint & EVI_HINT_LANE)
+            op_lane_leave (loop, op);
+        op_side_stop_timer (loop, side);
+        op->state = EVI_STATE_OVER;
+    }
+    if (EVI_UNLIKELY (op->wish & EVI_WISH_STOP)) {
+        op_drop_arrival (op, &arrival);
+        return;
+    }
+    EVI_FIT (side->arrivals, side->room, side->count + 1);
+    side->arrivals[side->count++] = arrival;
+    loop->op_told = 1;
+    if (ev_is_pending (&side->deliver))
+        return;
+    evi_set_priority (&side->deliver, ev_priority (op));
+    evi_feed (loop, &side->deliver, EV_OP);
+}
+
+/* One result, one callback; the next is fed again before, in case the callback does not return. */
+static void op_deliver (EV_P_ ev_watcher *w, int revents)
+{
+    struct evi_side *side = (struct evi_side *) (void *) ((char *) w - offsetof (struct evi_side, deliver));
+    ev_op *op = side->op;
+    struct evi_arrival arrival = side->arrivals[side->first++];
+    struct ev_pool *pool = arrival.buf ? op->more : NULL;
+    EVI_DOOR;
+
+    (void) revents;
+    if (side->first < side->count)
+        evi_feed (loop, w, EV_OP);
+    else
+        side->first = side->count = 0;
+    op->result = arrival.result;
+    op->buf = arrival.buf;
+    op->moved = arrival.moved;
+    if (arrival.last) {
+        op_deactivate (loop, op);
+        op_follow (loop, op, op->result >= 0);
+    }
+    if (pool)
+        evi_bufs_show (pool);
+    ev_invoke (EV_A_ op, arrival.last ? EV_OP : EV_OP | EV_OP_MORE);
+    if (pool)
+        evi_bufs_shown (pool, arrival.buf);
+}
+
+EVI void evi_op_done (struct ev_loop *loop, ev_op *op, ssize_t result)
+{
+    result = op_judge (op, result);
+    if (evi_op_kind (op)->traits & EVI_TRAIT_ARRIVES) {
+        evi_op_arrive (loop, op, result, NULL, 1);
+        return;
+    }
+    if (op->hint & EVI_HINT_LANE)
+        op_lane_leave (loop, op);
+    op->result = result;
+    if (EVI_UNLIKELY (op->wish & EVI_WISH_STOP)) {
+        op->state = EVI_STATE_OVER;
+        return;
+    }
+    op_deactivate (loop, op);
+    op_follow (loop, op, result >= 0);
+    op_tell (loop, op);
+}
+
+/* ---- ending early ---- */
+
+/* Takes an operation that no engine has out of where it waits. Nonzero: so it was. */
+static int op_take_out (struct ev_loop *loop, ev_op *op)
+{
+    switch (op->state) {
+    case EVI_STATE_QUEUED:
+        loop->ops->queue[op->slot] = NULL;
+        return 1;
+    case EVI_STATE_PAUSED:
+        evi_bufs_unpause (op);
+        return 1;
+    case EVI_STATE_LINKED:
+        op->prev->hint |= EVI_HINT_CUT; /* it will not look here again */
+        return 1;
+    case EVI_STATE_LANED:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+static void op_end_early (struct ev_loop *loop, ev_op *op, int wish)
+{
+    op->wish |= (uint8_t) wish;
+    if (op->state == EVI_STATE_OVER)
+        return;
+    if (op->state == EVI_STATE_RING)
+        evi_op_uring_cancel (loop, op);
+    else if (op_take_out (loop, op) || evi_op_ready_cancel (loop, op))
+        evi_op_done (loop, op, -ECANCELED);
+}
+
+static void op_late (EV_P_ ev_timer *w, int revents)
+{
+    struct evi_side *side = (struct evi_side *) (void *) ((char *) w - offsetof (struct evi_side, timer));
+    EVI_DOOR;
+
+    (void) revents;
+    evi_ref (loop); /* the timer has stopped by itself */
+    op_end_early (loop, side->op, EVI_WISH_TIMEOUT);
+}
+
+void ev_op_cancel (EV_P_ ev_op *op) EV_NOEXCEPT
+{
+    EVI_DOOR;
+
+    if (ev_is_active (op))
+        op_end_early (loop, op, EVI_WISH_CANCEL);
+}
+
+static void op_stop (struct ev_loop *loop, ev_op *op)
+{
+    op->wish |= EVI_WISH_STOP | EVI_WISH_CANCEL;
+    if (op->state == EVI_STATE_RING)
+        evi_op_uring_stop (loop, op);
+    else if (op->state == EVI_STATE_WAITING || op->state == EVI_STATE_THREAD)
+        evi_op_ready_stop (loop, op);
+    if (op_take_out (loop, op)) /* also: an engine has given it back meanwhile */
+        evi_op_done (loop, op, -ECANCELED);
+    op_drop_arrivals (loop, op);
+    if (evi_op_kind (op)->traits & EVI_TRAIT_ARRIVES)
+        op->result = -ECANCELED;
+    op_deactivate (loop, op);
+}
+
+void ev_op_stop (EV_P_ ev_op *op) EV_NOEXCEPT
+{
+    EVI_DOOR;
+
+    evi_pending_clear (loop, (ev_watcher *) op);
+    if (!ev_is_active (op))
+        return;
+    op_stop (loop, op);
+    op_follow (loop, op, 0);
+    EVI_VERIFY_CHANGE (loop);
+}
+
+void ev_op_deadline (ev_op *op, ev_tstamp seconds) EV_NOEXCEPT
+{
+    op->limit = seconds > 0 ? seconds : 0; /* also: NaN is none */
+}
+
+void ev_op_link (ev_op *op, ev_op *next) EV_NOEXCEPT
+{
+    op->link = next;
+}
+
+/* ---- looked at from outside ---- */
+
+static int op_helps (void *w)
+{
+    return ev_cb ((ev_timer *) w) == op_late || evi_op_ready_helps (w);
+}
+
+/* From the end: the callback may stop the operation it is given. */
+static void op_walk (struct ev_loop *loop, void (*cb) (EV_P_ int type, void *w))
+{
+    for (unsigned i = loop->ops ? loop->ops->active.count : 0; i-- > 0;)
+        if (loop->ops && i < loop->ops->active.count)
+            cb (EV_A_ EV_OP, loop->ops->active.items[i]);
+}
+
+/* ---- the room as a whole ---- */
+
+static void op_knock (struct evi_home *home)
+{
+    struct evi_ops *ops = (struct evi_ops *) (void *) ((char *) home - offsetof (struct evi_ops, home));
+
+    evi_wake_knock (ops->loop);
+}
+
+EVI void evi_ops_open (struct ev_loop *loop)
+{
+    struct evi_ops *ops = loop->ops;
+
+    if (ops)
+        return;
+    ops = evi_resize (NULL, sizeof *ops);
+    memset (ops, 0, sizeof *ops);
+    ops->loop = loop;
+    ops->home.knock = op_knock;
+    ops->process = evi_sys_process ();
+    loop->ops = ops;
+    loop->riders.reaped = evi_op_ready_reaped;
+    loop->riders.helps = op_helps;
+    loop->riders.walk = op_walk;
+    evi_op_uring_open (loop);
+}
+
+EVI void evi_ops_answer (struct ev_loop *loop)
+{
+    if (loop->ops)
+        evi_op_ready_collect (loop);
+}
+
+/* What is in flight here is the parent's; what was not handed out yet goes on. From the end, where nothing moves
+ * that is still to come. */
+EVI void evi_ops_reborn (struct ev_loop *loop)
+{
+    struct evi_ops *ops = loop->ops;
+
+    if (!ops || ops->process == evi_sys_process ())
+        return;
+    ops->process = evi_sys_process ();
+    evi_op_uring_reborn (loop);
+    ops->home.done = NULL;
+    for (unsigned i = ops->active.count; i-- > 0;) {
+        ev_op *op = (ev_op *) ops->active.items[i];
+
+        if (op->state == EVI_STATE_PAUSED)
+            evi_bufs_unpause (op);
+        else if (op->state == EVI_STATE_WAITING || op->state == EVI_STATE_THREAD)
+            evi_op_ready_orphan (loop, op);
+        else
+            continue;
+        evi_op_done (loop, op, -ECANCELED);
+    }
+}
+
+static void op_free_sides (struct evi_ops *ops)
+{
+    while (ops->sides) {
+        struct evi_side *side = ops->sides;
+
+        ops->sides = side->next;
+        evi_resize (side->arrivals, 0);
+        evi_resize (side, 0);
+    }
+}
+
+EVI void evi_ops_close (struct ev_loop *loop)
+{
+    struct evi_ops *ops = loop->ops;
+
+    if (!ops)
+        return;
+    for (unsigned i = 0; i < ops->active.count; i++)
+        ((ev_op *) ops->active.items[i])->wish |= EVI_WISH_STOP | EVI_WISH_CANCEL;
+    if (loop->riders.recall)
+        loop->riders.recall (loop);
+    while (ops->active.count)
+        op_stop (loop, (ev_op *) ops->active.items[ops->active.count - 1]);
+    evi_op_uring_close (loop);
+    evi_bufs_close (loop);
+    evi_pool_leave (&ops->home);
+    op_free_sides (ops);
+    evi_resize (ops->active.items, 0);
+    evi_resize (ops->queue, 0);
+    evi_resize (ops->lanes, 0);
+    evi_resize (ops->slots, 0);
+    evi_resize (ops, 0);
+    memset (&loop->riders, 0, sizeof loop->riders);
+    loop->ops = NULL;
+    loop->op_queued = 0;
+}
+
+/* ---- looking ---- */
+
+static void op_verify_lane (const struct evi_lane *lane)
+{
+    for (const ev_op *op = lane->head; op; op = op->next)
+        if (!ev_is_active (op) || !(op->hint & EVI_HINT_LANE)
+            || (op != lane->head) != (op->state == EVI_STATE_LANED)
+            || (op->next ? op->next->prev != op : lane->head->prev != op))
+            evi_misuse ("ev_verify", "an active ev_op was initialised or overwritten");
+}
+
+EVI void evi_ops_verify (struct ev_loop *loop)
+{
+    struct evi_ops *ops = loop->ops;
+
+    if (!ops)
+        return;
+    for (unsigned i = 0; i < ops->active.count; i++)
+        evi_watcher_verify (ops->active.items[i], (int) i + 1);
+    for (unsigned fd = 0; fd < ops->lane_count; fd++) {
+        op_verify_lane (&ops->lanes[fd][EVI_LANE_RECV]);
+        op_verify_lane (&ops->lanes[fd][EVI_LANE_SEND]);
+    }
+}
+
+EVI void evi_ops_dump (struct ev_loop *loop, FILE *out)
+{
+    static const char *const states[] = { "idle",
+                                          "waits for its link",
+                                          "waits for its turn",
+                                          "is to be started",
+                                          "is with the ring",
+                                          "waits for readiness",
+                                          "is with a thread",
+                                          "waits for a buffer",
+                                          "has a result to be told" };
+
+    for (unsigned i = 0; loop->ops && i < loop->ops->active.count; i++) {
+        const ev_op *op = (const ev_op *) loop->ops->active.items[i];
+
+        fprintf (out, "op %s on fd %d %s\n", evi_op_kind (op)->name, op->fd, states[op->state]);
+    }
+}
+
+#endif

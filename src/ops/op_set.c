@@ -1,0 +1,179 @@
+/* op_set.c: what each operation is given: the doors ev_NAME_set. Where a parameter is kept is where a submission
+ * has it, so that op_uring.c copies; exceptions are named there. */
+#include "op.h"
+
+#if EV_OP_ENABLE
+
+/* -- sockets -- */
+
+void ev_accept_set (ev_op *op, int fd, int flags) EV_NOEXCEPT
+{
+    evi_op_begin (op, EVI_CODE_ACCEPT);
+    op->fd = fd;
+    op->flags = (unsigned) flags;
+}
+
+void ev_connect_set (ev_op *op, int fd, const struct sockaddr *address, unsigned size) EV_NOEXCEPT
+{
+    evi_op_begin (op, EVI_CODE_CONNECT);
+    op->fd = fd;
+    op->buf = (void *) address;
+    op->offset = size;
+}
+
+static void set_data (ev_op *op, int code, int fd, const void *buf, size_t size, int flags)
+{
+    evi_op_begin (op, code);
+    op->fd = fd;
+    op->buf = (void *) buf;
+    op->size = size;
+    op->flags = (unsigned) flags;
+}
+
+void ev_recv_set (ev_op *op, int fd, void *buf, size_t size, int flags) EV_NOEXCEPT
+{
+    set_data (op, EVI_CODE_RECV, fd, buf, size, flags);
+}
+
+void ev_recv_pool_set (ev_op *op, int fd, ev_pool *pool, int flags) EV_NOEXCEPT
+{
+    set_data (op, EVI_CODE_RECV_POOL, fd, NULL, 0, flags);
+    op->more = pool;
+}
+
+void ev_send_set (ev_op *op, int fd, const void *buf, size_t size, int flags) EV_NOEXCEPT
+{
+    set_data (op, EVI_CODE_SEND, fd, buf, size, flags);
+}
+
+void ev_send_zc_set (ev_op *op, int fd, const void *buf, size_t size, int flags) EV_NOEXCEPT
+{
+    set_data (op, EVI_CODE_SEND_ZC, fd, buf, size, flags);
+}
+
+void ev_recvmsg_set (ev_op *op, int fd, struct msghdr *message, int flags) EV_NOEXCEPT
+{
+    set_data (op, EVI_CODE_RECVMSG, fd, message, 1, flags);
+}
+
+void ev_sendmsg_set (ev_op *op, int fd, const struct msghdr *message, int flags) EV_NOEXCEPT
+{
+    set_data (op, EVI_CODE_SENDMSG, fd, message, 1, flags);
+}
+
+void ev_shutdown_set (ev_op *op, int fd, int how) EV_NOEXCEPT
+{
+    set_data (op, EVI_CODE_SHUTDOWN, fd, NULL, 0, how);
+}
+
+void ev_socket_set (ev_op *op, int domain, int type, int protocol) EV_NOEXCEPT
+{
+    set_data (op, EVI_CODE_SOCKET, -1, NULL, (size_t) protocol, type);
+    op->fd_to = domain;
+}
+
+/* -- files -- */
+
+void ev_openat_set (ev_op *op, int dirfd, const char *path, int flags, unsigned mode) EV_NOEXCEPT
+{
+    set_data (op, EVI_CODE_OPENAT, dirfd, path, mode, flags);
+}
+
+void ev_close_set (ev_op *op, int fd) EV_NOEXCEPT
+{
+    set_data (op, EVI_CODE_CLOSE, fd, NULL, 0, 0);
+}
+
+/* Any negative offset is the current position. */
+static void set_position (ev_op *op, int code, int fd, const void *buf, size_t size, int64_t offset)
+{
+    set_data (op, code, fd, buf, size, 0);
+    op->offset = offset < 0 ? -1 : offset;
+}
+
+void ev_read_set (ev_op *op, int fd, void *buf, size_t size, int64_t offset) EV_NOEXCEPT
+{
+    set_position (op, EVI_CODE_READ, fd, buf, size, offset);
+}
+
+void ev_write_set (ev_op *op, int fd, const void *buf, size_t size, int64_t offset) EV_NOEXCEPT
+{
+    set_position (op, EVI_CODE_WRITE, fd, buf, size, offset);
+}
+
+void ev_readv_set (ev_op *op, int fd, const struct iovec *vec, int count, int64_t offset) EV_NOEXCEPT
+{
+    set_position (op, EVI_CODE_READV, fd, vec, (size_t) count, offset);
+}
+
+void ev_writev_set (ev_op *op, int fd, const struct iovec *vec, int count, int64_t offset) EV_NOEXCEPT
+{
+    set_position (op, EVI_CODE_WRITEV, fd, vec, (size_t) count, offset);
+}
+
+void ev_fsync_set (ev_op *op, int fd, int datasync) EV_NOEXCEPT
+{
+    set_data (op, EVI_CODE_FSYNC, fd, NULL, 0, datasync != 0);
+}
+
+void ev_fallocate_set (ev_op *op, int fd, int mode, int64_t offset, int64_t size) EV_NOEXCEPT
+{
+    set_data (op, EVI_CODE_FALLOCATE, fd, NULL, (size_t) mode, 0);
+    op->offset = offset;
+    op->offset_to = size;
+}
+
+void ev_ftruncate_set (ev_op *op, int fd, int64_t size) EV_NOEXCEPT
+{
+    set_data (op, EVI_CODE_FTRUNCATE, fd, NULL, 0, 0);
+    op->offset = size;
+}
+
+void ev_statx_set (ev_op *op, int dirfd, const char *path, int flags, unsigned mask,
+                   struct statx *stat) EV_NOEXCEPT
+{
+    set_data (op, EVI_CODE_STATX, dirfd, path, mask, flags);
+    op->more = stat;
+}
+
+void ev_unlinkat_set (ev_op *op, int dirfd, const char *path, int flags) EV_NOEXCEPT
+{
+    set_data (op, EVI_CODE_UNLINKAT, dirfd, path, 0, flags);
+}
+
+void ev_renameat_set (ev_op *op, int dirfd, const char *path, int dirfd_to, const char *path_to,
+                      unsigned flags) EV_NOEXCEPT
+{
+    set_data (op, EVI_CODE_RENAMEAT, dirfd, path, 0, (int) flags);
+    op->fd_to = dirfd_to;
+    op->more = (void *) path_to;
+}
+
+void ev_mkdirat_set (ev_op *op, int dirfd, const char *path, unsigned mode) EV_NOEXCEPT
+{
+    set_data (op, EVI_CODE_MKDIRAT, dirfd, path, mode, 0);
+}
+
+void ev_splice_set (ev_op *op, int fd, int64_t offset, int fd_to, int64_t offset_to, size_t size,
+                    unsigned flags) EV_NOEXCEPT
+{
+    set_data (op, EVI_CODE_SPLICE, fd, NULL, size, (int) flags);
+    op->fd_to = fd_to;
+    op->offset = offset < 0 ? -1 : offset;
+    op->offset_to = offset_to < 0 ? -1 : offset_to;
+}
+
+/* -- processes, and anything -- */
+
+void ev_waitid_set (ev_op *op, int idtype, int id, void *info, int options) EV_NOEXCEPT
+{
+    set_data (op, EVI_CODE_WAITID, -1, info, (size_t) idtype, options);
+    op->fd_to = id;
+}
+
+void ev_sqe_set (ev_op *op, const void *sqe) EV_NOEXCEPT
+{
+    set_data (op, EVI_CODE_SQE, -1, sqe, 0, 0);
+}
+
+#endif

@@ -1,0 +1,848 @@
+/* op_uring.c: operations on a ring: a table from operation to submission, and what its completions mean.
+ * Owns the slots: a completion carries the number of one, so that a late answer meets an empty slot, never freed
+ * memory. Rides on the ring of the backend, or on one of its own beside a backend that has none. Promises that an
+ * operation which this kernel cannot do is given back for the other road. */
+#include "../backend/loopring.h"
+#include "op.h"
+
+#if EV_OP_ENABLE
+
+#include "../base/sys_op.h"
+
+#if EV_USE_IOURING
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { OP_URING_BYTES_MAX = 0x7ffff000 }; /* what one call of the kernel moves at most */
+
+/* How long a request that was taken back may take to answer before it is asked again: kernels have lost a cancel
+ * that met a request on its way to a worker (before 6.12.115). */
+static const struct evi_ring_timespec op_uring_patience = { 0, 100 * 1000 * 1000 };
+
+enum { OP_URING_LACKS_NOSIGNAL = 1 }; /* ops->lacks */
+
+static const uint8_t op_uring_opcodes[EVI_CODES] = {
+    [EVI_CODE_ACCEPT] = EVI_OP_ACCEPT,       [EVI_CODE_CONNECT] = EVI_OP_CONNECT,
+    [EVI_CODE_RECV] = EVI_OP_RECV,           [EVI_CODE_RECV_POOL] = EVI_OP_RECV,
+    [EVI_CODE_SEND] = EVI_OP_SEND,           [EVI_CODE_SEND_ZC] = EVI_OP_SEND_ZC,
+    [EVI_CODE_RECVMSG] = EVI_OP_RECVMSG,     [EVI_CODE_SENDMSG] = EVI_OP_SENDMSG,
+    [EVI_CODE_OPENAT] = EVI_OP_OPENAT,       [EVI_CODE_CLOSE] = EVI_OP_CLOSE,
+    [EVI_CODE_READ] = EVI_OP_READ,           [EVI_CODE_WRITE] = EVI_OP_WRITE,
+    [EVI_CODE_READV] = EVI_OP_READV,         [EVI_CODE_WRITEV] = EVI_OP_WRITEV,
+    [EVI_CODE_FSYNC] = EVI_OP_FSYNC,         [EVI_CODE_FALLOCATE] = EVI_OP_FALLOCATE,
+    [EVI_CODE_FTRUNCATE] = EVI_OP_FTRUNCATE, [EVI_CODE_STATX] = EVI_OP_STATX,
+    [EVI_CODE_UNLINKAT] = EVI_OP_UNLINKAT,   [EVI_CODE_RENAMEAT] = EVI_OP_RENAMEAT,
+    [EVI_CODE_MKDIRAT] = EVI_OP_MKDIRAT,     [EVI_CODE_SPLICE] = EVI_OP_SPLICE,
+};
+
+/* ---- slots ---- */
+
+static unsigned op_uring_slot_take (struct evi_ops *ops, ev_op *op)
+{
+    unsigned id = ops->slot_free;
+
+    if (EVI_UNLIKELY (id == ops->slot_count)) {
+        EVI_FIT_ZEROED (ops->slots, ops->slot_count, id + 1);
+        for (unsigned i = id; i < ops->slot_count; i++)
+            ops->slots[i].next_free = i + 1;
+    }
+    ops->slot_free = ops->slots[id].next_free;
+    ops->slots[id].op = op;
+    ops->flying++;
+    return id;
+}
+
+static uint64_t op_uring_slot_name (const struct evi_ops *ops, unsigned id)
+{
+    return evi_name (EVI_NAME_OP, ops->slots[id].generation, id);
+}
+
+/* The kernel is finished with it. */
+static void op_uring_leave (struct ev_loop *loop, ev_op *op)
+{
+    struct evi_ops *ops = loop->ops;
+    struct evi_slot *slot = &ops->slots[op->slot];
+
+    slot->op = NULL;
+    slot->generation++;
+    slot->next_free = ops->slot_free;
+    ops->slot_free = op->slot;
+    ops->flying--;
+    op->state = EVI_STATE_IDLE;
+}
+
+/* ---- what this kernel can do ---- */
+
+static int op_uring_has (const struct evi_ops *ops, unsigned opcode)
+{
+    return ops->knows >> opcode & 1;
+}
+
+static void op_uring_learn (struct ev_loop *loop)
+{
+    loop->ops->epoch = loop->ring->epoch;
+    loop->ops->knows = evi_ring_knows (&loop->ring->ring);
+}
+
+/* Writing must not raise SIGPIPE. Since 6.18 a write can be asked to be quiet; before, only files are written to on
+ * the ring. */
+static int op_uring_can_write (const struct evi_ops *ops, const ev_op *op)
+{
+    return !(ops->lacks & OP_URING_LACKS_NOSIGNAL) || evi_sys_kind (op->fd) == EVI_KIND_FILE;
+}
+
+static int op_uring_pool_register (struct ev_loop *loop, struct ev_pool *pool);
+static void op_uring_pool_end (struct ev_pool *pool);
+
+static int op_uring_can (struct ev_loop *loop, ev_op *op)
+{
+    const struct evi_ops *ops = loop->ops;
+    unsigned opcode = op_uring_opcodes[op->code];
+
+    switch (op->code) {
+    case EVI_CODE_SQE:
+        return 1;
+    case EVI_CODE_CLOSE: /* before 6.1 a close on the ring may make a later exec fail with ETXTBSY */
+        return op_uring_has (ops, EVI_OP_SENDMSG_ZC);
+    case EVI_CODE_SEND_ZC:
+        if (!op_uring_has (ops, opcode))
+            op->hint |= EVI_HINT_NO_ZC;
+        return op_uring_has (ops, EVI_OP_SEND);
+    case EVI_CODE_RECV_POOL:
+        return op_uring_has (ops, EVI_OP_SEND_ZC) && op_uring_pool_register (loop, op->more);
+    case EVI_CODE_WRITE:
+    case EVI_CODE_WRITEV:
+        return op_uring_has (ops, opcode) && op_uring_can_write (ops, op);
+    default:
+        return opcode && op_uring_has (ops, opcode);
+    }
+}
+
+/* ---- the way out ---- */
+
+static uint32_t op_uring_length (size_t size)
+{
+    return size > OP_URING_BYTES_MAX ? OP_URING_BYTES_MAX : (uint32_t) size;
+}
+
+/* Links and drain would tie it to requests of ours; the rest would keep its completion, or its buffer, from us. */
+static int op_uring_refuses (const ev_op *op)
+{
+    const unsigned refused = EVI_SQE_IO_DRAIN | EVI_SQE_IO_LINK | EVI_SQE_IO_HARDLINK | EVI_SQE_BUFFER_SELECT
+                             | EVI_SQE_CQE_SKIP_SUCCESS;
+
+    return op->code == EVI_CODE_SQE && ((const struct evi_sqe *) op->buf)->flags & refused;
+}
+
+static void op_uring_fill_data (struct evi_sqe *sqe, const ev_op *op)
+{
+    sqe->addr = (uintptr_t) op->buf + op->moved;
+    sqe->len = op_uring_length (op->size - op->moved);
+}
+
+static void op_uring_fill_send (struct evi_sqe *sqe, const ev_op *op)
+{
+    op_uring_fill_data (sqe, op);
+    sqe->op_flags |= MSG_NOSIGNAL;
+    if (!(op->flags & MSG_DONTWAIT))
+        sqe->op_flags |= MSG_WAITALL; /* the kernel goes on by itself after a short count */
+    if (op->code == EVI_CODE_SEND_ZC && op->hint & EVI_HINT_NO_ZC)
+        sqe->opcode = EVI_OP_SEND;
+}
+
+/* Where an operation keeps its parameters is where its submission has them, these excepted. */
+static void op_uring_fill_special (struct ev_loop *loop, struct evi_sqe *sqe, const ev_op *op)
+{
+    const struct ev_pool *pool;
+
+    switch (op->code) {
+    case EVI_CODE_ACCEPT:
+        if (op_uring_has (loop->ops, EVI_OP_SOCKET))
+            sqe->ioprio = EVI_ACCEPT_MULTISHOT;
+        break;
+    case EVI_CODE_RECV_POOL:
+        pool = op->more;
+        sqe->ioprio = EVI_RECV_MULTISHOT;
+        sqe->flags = EVI_SQE_BUFFER_SELECT;
+        sqe->buf_index = pool->group;
+        break;
+    case EVI_CODE_RECV:
+        op_uring_fill_data (sqe, op);
+        break;
+    case EVI_CODE_SEND:
+    case EVI_CODE_SEND_ZC:
+        op_uring_fill_send (sqe, op);
+        break;
+    case EVI_CODE_SENDMSG:
+        sqe->op_flags |= MSG_NOSIGNAL | (op->flags & MSG_DONTWAIT ? 0 : MSG_WAITALL);
+        break;
+    case EVI_CODE_WRITE:
+    case EVI_CODE_WRITEV:
+        sqe->op_flags = loop->ops->lacks & OP_URING_LACKS_NOSIGNAL ? 0 : EVI_RWF_NOSIGNAL;
+        break;
+    case EVI_CODE_FALLOCATE:
+        sqe->addr = (uint64_t) op->offset_to;
+        break;
+    case EVI_CODE_RENAMEAT:
+        sqe->len = (uint32_t) op->fd_to;
+        sqe->off = (uintptr_t) op->more;
+        break;
+    case EVI_CODE_STATX:
+        sqe->off = (uintptr_t) op->more;
+        break;
+    case EVI_CODE_SPLICE:
+        sqe->fd = op->fd_to;
+        sqe->off = (uint64_t) op->offset_to;
+        sqe->addr = (uint64_t) op->offset;
+        sqe->splice_fd_in = op->fd;
+        break;
+    default:
+        break;
+    }
+}
+
+static void op_uring_fill (struct ev_loop *loop, struct evi_sqe *sqe, const ev_op *op)
+{
+    if (op->code == EVI_CODE_SQE) {
+        memcpy (sqe, op->buf, sizeof *sqe);
+        return;
+    }
+    sqe->opcode = op_uring_opcodes[op->code];
+    sqe->fd = op->fd;
+    sqe->addr = (uintptr_t) op->buf;
+    sqe->len = op_uring_length (op->size);
+    sqe->off = (uint64_t) op->offset;
+    sqe->op_flags = op->flags;
+    op_uring_fill_special (loop, sqe, op);
+}
+
+EVI int evi_op_uring_start (struct ev_loop *loop, ev_op *op)
+{
+    struct evi_ops *ops = loop->ops;
+    struct evi_sqe *sqe;
+
+    if (!loop->ring || ops->forbidden || op->hint & EVI_HINT_READY)
+        return 0;
+    if (EVI_UNLIKELY (ops->epoch != loop->ring->epoch))
+        op_uring_learn (loop);
+    if (!op_uring_can (loop, op))
+        return 0;
+    if (EVI_UNLIKELY (op_uring_refuses (op))) {
+        evi_op_done (loop, op, -EINVAL);
+        return 1;
+    }
+    sqe = evi_loopring_sqe (loop, loop->ring);
+    if (EVI_UNLIKELY (!sqe)) { /* the ring is about to be made anew, or to be given up: it waits for that */
+        evi_op_again (loop, op);
+        loop->op_told = 1;
+        return 1;
+    }
+    op_uring_fill (loop, sqe, op);
+    op->slot = op_uring_slot_take (ops, op);
+    op->state = EVI_STATE_RING;
+    sqe->user_data = op_uring_slot_name (ops, op->slot);
+    loop->stats.ops_ring++;
+    return 1;
+}
+
+/* ---- the way in ---- */
+
+/* More of it, unless it is wanted to end. */
+static void op_uring_go_on (struct ev_loop *loop, ev_op *op)
+{
+    op_uring_leave (loop, op);
+    if (op->wish)
+        evi_op_done (loop, op, -ECANCELED);
+    else
+        evi_op_again (loop, op);
+}
+
+static void op_uring_other_road (struct ev_loop *loop, ev_op *op)
+{
+    op->hint |= EVI_HINT_READY;
+    op_uring_go_on (loop, op);
+}
+
+static void op_uring_finish (struct ev_loop *loop, ev_op *op, ssize_t result)
+{
+    op_uring_leave (loop, op);
+    evi_op_done (loop, op, result);
+}
+
+static void op_uring_accepted (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t flags)
+{
+    if (res >= 0)
+        evi_op_arrive (loop, op, res, NULL, 0);
+    if (res >= 0 || res == -ECONNABORTED) {
+        if (!(flags & EVI_CQE_F_MORE))
+            op_uring_go_on (loop, op);
+    } else
+        op_uring_finish (loop, op, res);
+}
+
+static void op_uring_received (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t flags)
+{
+    struct ev_pool *pool = op->more;
+    void *buf = NULL;
+
+    if (flags & EVI_CQE_F_BUFFER) {
+        buf = pool->memory + (flags >> EVI_CQE_BUFFER_SHIFT) * pool->size;
+        evi_bufs_lent (pool, buf);
+    }
+    if (EVI_LIKELY (res > 0)) {
+        evi_op_arrive (loop, op, res, buf, 0);
+        if (EVI_UNLIKELY (!(flags & EVI_CQE_F_MORE)))
+            op_uring_go_on (loop, op);
+        return;
+    }
+    if (EVI_UNLIKELY (res == 0 && evi_sys_datagrams (op->fd))) { /* empty, not the end */
+        evi_op_arrive (loop, op, 0, buf, 0);
+        if (!(flags & EVI_CQE_F_MORE))
+            op_uring_go_on (loop, op);
+        return;
+    }
+    if (buf) { /* chosen, and not needed */
+        evi_bufs_show (pool);
+        evi_bufs_shown (pool, buf);
+    }
+    if (res != -ENOBUFS)
+        op_uring_finish (loop, op, res);
+    else if (op->wish || evi_bufs_any (pool))
+        op_uring_go_on (loop, op);
+    else {
+        op_uring_leave (loop, op);
+        evi_bufs_pause (loop, op);
+    }
+}
+
+static int op_uring_whole (const ev_op *op)
+{
+    return op->moved >= op->size || op->flags & MSG_DONTWAIT;
+}
+
+static void op_uring_sent (struct ev_loop *loop, ev_op *op, int32_t res)
+{
+    if (EVI_LIKELY (res > 0))
+        op->moved += (size_t) res;
+    if (EVI_UNLIKELY (res > 0 && !op_uring_whole (op)))
+        op_uring_go_on (loop, op);
+    else
+        op_uring_finish (loop, op, res < 0 ? res : (ssize_t) op->moved);
+}
+
+/* Two completions: the result, and later that the buffer is free. A send that was refused may have both. */
+static void op_uring_sent_zc (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t flags)
+{
+    if (flags & EVI_CQE_F_MORE) {
+        op->hint |= EVI_HINT_NOTIFY;
+        op->result = res;
+        return;
+    }
+    if (flags & EVI_CQE_F_NOTIF)
+        res = (int32_t) op->result;
+    op->hint &= (uint8_t) ~EVI_HINT_NOTIFY;
+    if ((res == -EOPNOTSUPP || res == -EINVAL || res == -ENOMEM) && !(op->hint & EVI_HINT_NO_ZC)) {
+        op->hint |= EVI_HINT_NO_ZC;
+        op_uring_go_on (loop, op);
+    } else
+        op_uring_sent (loop, op, res);
+}
+
+/* Before 5.19 the kernel answers MSG_WAITALL with what it has. */
+static void op_uring_received_once (struct ev_loop *loop, ev_op *op, int32_t res)
+{
+    if (EVI_LIKELY (res > 0))
+        op->moved += (size_t) res;
+    if (EVI_UNLIKELY (res > 0 && op->flags & MSG_WAITALL && !(op->flags & MSG_PEEK) && !op_uring_whole (op)))
+        op_uring_go_on (loop, op);
+    else
+        op_uring_finish (loop, op, op->moved ? (ssize_t) op->moved : res);
+}
+
+static void op_uring_answered_raw (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t flags)
+{
+    op->moved = flags;
+    if (flags & EVI_CQE_F_MORE)
+        evi_op_arrive (loop, op, res, NULL, 0);
+    else
+        op_uring_finish (loop, op, res);
+}
+
+/* What waits for its turn on a descriptor must wait for data too: a file that the ring cannot wait for answers
+ * EAGAIN. */
+static int op_uring_must_turn (const ev_op *op, int32_t res)
+{
+    if (res != -EAGAIN || !(op->hint & EVI_HINT_LANE))
+        return 0;
+    return !(op->flags & MSG_DONTWAIT) || evi_op_kind (op)->traits & EVI_TRAIT_POSITION;
+}
+
+/* The quiet writes of 6.18 are unknown before: found out once. */
+static int op_uring_too_quiet (struct evi_ops *ops, const ev_op *op, int32_t res)
+{
+    if (res != -EOPNOTSUPP || (op->code != EVI_CODE_WRITE && op->code != EVI_CODE_WRITEV)
+        || ops->lacks & OP_URING_LACKS_NOSIGNAL)
+        return 0;
+    ops->lacks |= OP_URING_LACKS_NOSIGNAL;
+    return 1;
+}
+
+static size_t op_uring_message_size (const ev_op *op)
+{
+    const struct msghdr *message = op->buf;
+    size_t total = 0;
+
+    for (size_t i = 0; i < message->msg_iovlen; i++)
+        total += message->msg_iov[i].iov_len;
+    return total;
+}
+
+static void op_uring_answered (struct ev_loop *loop, ev_op *op, int32_t res)
+{
+    if (EVI_UNLIKELY (op_uring_must_turn (op, res))) {
+        op_uring_other_road (loop, op);
+        return;
+    }
+    if (EVI_UNLIKELY (op_uring_too_quiet (loop->ops, op, res))) {
+        op_uring_go_on (loop, op);
+        return;
+    }
+    switch (op->code) {
+    case EVI_CODE_SEND:
+        op_uring_sent (loop, op, res);
+        break;
+    case EVI_CODE_RECV:
+        op_uring_received_once (loop, op, res);
+        break;
+    case EVI_CODE_SENDMSG:
+        if (res > 0 && !(op->flags & MSG_DONTWAIT) && (size_t) res < op_uring_message_size (op)) {
+            op->moved = (size_t) res;
+            op_uring_other_road (loop, op);
+            break;
+        }
+        /* fall through */
+    default:
+        op_uring_finish (loop, op, res);
+    }
+}
+
+static void op_uring_landed (struct ev_loop *loop, uint64_t name, int32_t res, uint32_t flags)
+{
+    struct evi_ops *ops = loop->ops;
+    uint32_t id = (uint32_t) name;
+    ev_op *op = id < ops->slot_count ? ops->slots[id].op : NULL;
+
+    if (EVI_UNLIKELY (!op || op_uring_slot_name (ops, id) != name)) {
+        loop->stats.stale++;
+        return;
+    }
+    if (EVI_UNLIKELY (res == -ECANCELED && ops->recalling
+                      && !op->wish)) { /* nobody wanted that: on the next ring */
+        op_uring_go_on (loop, op);
+        return;
+    }
+    switch (op->code) {
+    case EVI_CODE_ACCEPT:
+        op_uring_accepted (loop, op, res, flags);
+        break;
+    case EVI_CODE_RECV_POOL:
+        op_uring_received (loop, op, res, flags);
+        break;
+    case EVI_CODE_SEND_ZC:
+        op_uring_sent_zc (loop, op, res, flags);
+        break;
+    case EVI_CODE_SQE:
+        op_uring_answered_raw (loop, op, res, flags);
+        break;
+    default:
+        op_uring_answered (loop, op, res);
+    }
+}
+
+/* ---- ending early ---- */
+
+EVI void evi_op_uring_cancel (struct ev_loop *loop, ev_op *op)
+{
+    struct evi_sqe *sqe = evi_loopring_sqe (loop, loop->ring);
+
+    if (!sqe) /* the ring is lost: so is the operation, soon */
+        return;
+    sqe->opcode = EVI_OP_ASYNC_CANCEL;
+    sqe->fd = -1;
+    sqe->addr = op_uring_slot_name (loop->ops, op->slot);
+    sqe->user_data = evi_name (EVI_NAME_IGNORE, 0, 0);
+    if (loop->ring->ring.features & EVI_FEAT_CQE_SKIP)
+        sqe->flags = EVI_SQE_CQE_SKIP_SUCCESS;
+}
+
+/* Hands over the completions of operations that were set aside; polls stay for the next reap. */
+static void op_uring_land_stash (struct ev_loop *loop)
+{
+    struct evi_loopring *it = loop->ring;
+    unsigned kept = 0;
+
+    evi_loopring_set_aside (loop, it, 0);
+    for (unsigned i = 0; i < it->stash_count; i++) {
+        struct evi_cqe cqe = it->stash[i];
+
+        if (evi_name_tag (cqe.user_data) == EVI_NAME_OP)
+            op_uring_landed (loop, cqe.user_data, cqe.res, cqe.flags);
+        else
+            it->stash[kept++] = cqe;
+    }
+    it->stash_count = kept;
+}
+
+/* The ring cannot be spoken to from here: closing it is all that can be done. What is on it is lost. */
+static void op_uring_abandon (struct ev_loop *loop, int verdict)
+{
+    int before = loop->ops->recalling;
+
+    loop->ops->recalling = 1; /* there is nothing to recall any more */
+    evi_loopring_close (loop, loop->ring);
+    loop->ring->verdict = verdict;
+    loop->ops->recalling = before;
+}
+
+static void op_uring_cancel_all (struct ev_loop *loop)
+{
+    for (unsigned i = 0; i < loop->ops->active.count; i++) {
+        ev_op *op = (ev_op *) loop->ops->active.items[i];
+
+        if (op->state == EVI_STATE_RING)
+            evi_op_uring_cancel (loop, op);
+    }
+}
+
+static int op_uring_outstanding (const struct evi_ops *ops, const ev_op *op)
+{
+    return op ? op->state == EVI_STATE_RING : ops->flying != 0;
+}
+
+/* Takes op back (NULL: everything) and enters until it has landed. A file operation that a worker is in the middle
+ * of is waited for. */
+static void op_uring_fetch_ops (struct ev_loop *loop, ev_op *op)
+{
+    int ask = 1;
+
+    if (!evi_loopring_mine (loop->ring)) {
+        op_uring_abandon (loop, EVI_REBUILD);
+        return;
+    }
+    op_uring_land_stash (loop);
+    while (op_uring_outstanding (loop->ops, op)) {
+        int err;
+
+        if (ask && op)
+            evi_op_uring_cancel (loop, op);
+        else if (ask)
+            op_uring_cancel_all (loop);
+        err = loop->ring->verdict;
+        err = err ? err : evi_loopring_enter (loop, loop->ring, 1, &op_uring_patience, 0);
+        if (err < 0 && err != -EINTR) {
+            op_uring_abandon (loop, err);
+            return;
+        }
+        ask = !evi_ring_ready (&loop->ring->ring); /* nothing came in all that time */
+        op_uring_land_stash (loop);
+    }
+}
+
+EVI void evi_op_uring_stop (struct ev_loop *loop, ev_op *op)
+{
+    op_uring_fetch_ops (loop, op);
+}
+
+static void op_uring_recall (struct ev_loop *loop)
+{
+    if (!loop->ops || !loop->ring || loop->ops->recalling)
+        return;
+    loop->ops->recalling = 1;
+    op_uring_fetch_ops (loop, NULL);
+    loop->ops->recalling = 0;
+}
+
+static void op_uring_lost (struct ev_loop *loop)
+{
+    struct evi_ops *ops = loop->ops;
+
+    if (!ops)
+        return;
+    for (struct ev_pool *pool = ops->pools; pool; pool = pool->next)
+        op_uring_pool_end (pool);
+    for (unsigned i = ops->active.count; i-- > 0;) {
+        ev_op *op = (ev_op *) ops->active.items[i];
+
+        if (op->state == EVI_STATE_RING)
+            op_uring_finish (loop, op, op->hint & EVI_HINT_NOTIFY ? op->result : -ECANCELED);
+    }
+}
+
+/* ---- buffers that the kernel chooses from ---- */
+
+static void op_uring_buffer_write (struct ev_pool *pool, unsigned index)
+{
+    struct evi_buf *at = &pool->kernel[pool->tail & pool->mask];
+
+    at->addr = (uintptr_t) pool->memory + index * pool->size;
+    at->len = (uint32_t) pool->room;
+    at->id = (uint16_t) index;
+    pool->tail++;
+}
+
+EVI void evi_op_uring_give (struct ev_pool *pool, unsigned index)
+{
+    op_uring_buffer_write (pool, index);
+    __atomic_store_n (&pool->kernel[0].resv, pool->tail,
+                      __ATOMIC_RELEASE); /* the ring's tail is kept there */
+}
+
+static int op_uring_pool_register (struct ev_loop *loop, struct ev_pool *pool)
+{
+    unsigned entries = 1;
+
+    if (EVI_LIKELY (pool->kernel != NULL))
+        return 1;
+    while (entries < pool->count)
+        entries *= 2;
+    pool->kernel = evi_sys_map (entries * sizeof *pool->kernel);
+    if (!pool->kernel)
+        return 0;
+    pool->mask = entries - 1;
+    pool->tail = 0;
+    pool->group = loop->ops->groups++;
+    if (evi_ring_add_buffers (&loop->ring->ring, pool->kernel, entries, pool->group) < 0) {
+        evi_sys_unmap (pool->kernel, entries * sizeof *pool->kernel);
+        pool->kernel = NULL;
+        return 0;
+    }
+    pool->free_count = 0;
+    for (unsigned index = 0; index < pool->count; index++)
+        if (pool->lent[index] == EVI_LENT_FREE)
+            evi_op_uring_give (pool, index);
+    return 1;
+}
+
+/* The kernel does not know it any more. */
+static void op_uring_pool_end (struct ev_pool *pool)
+{
+    if (!pool->kernel)
+        return;
+    evi_sys_unmap (pool->kernel, (pool->mask + 1) * sizeof *pool->kernel);
+    pool->kernel = NULL;
+    evi_bufs_gather (pool);
+}
+
+EVI void evi_op_uring_withdraw (struct ev_pool *pool)
+{
+    if (!pool->kernel)
+        return;
+    if (evi_loopring_mine (pool->loop->ring))
+        evi_ring_drop_buffers (&pool->loop->ring->ring, pool->group);
+    op_uring_pool_end (pool);
+}
+
+/* ---- a ring beside a backend that has none ---- */
+
+static void op_uring_attached_complete (struct ev_loop *loop, const struct evi_cqe *cqe)
+{
+    if (evi_name_tag (cqe->user_data) == EVI_NAME_OP)
+        op_uring_landed (loop, cqe->user_data, cqe->res, cqe->flags);
+}
+
+static void op_uring_attached_ready (EV_P_ ev_io *w, int revents)
+{
+    EVI_DOOR;
+
+    (void) w, (void) revents;
+    evi_loopring_drain_event_fd (loop->ring);
+    evi_loopring_reap (loop, loop->ring, op_uring_attached_complete);
+}
+
+/* The ring and what wakes the loop for it. */
+static int op_uring_attached_open (struct ev_loop *loop, struct evi_loopring *it)
+{
+    int err;
+
+    it->event_fd = evi_sys_eventfd ();
+    err = it->event_fd < 0 ? it->event_fd : evi_loopring_open (loop, it);
+    if (err < 0) {
+        if (it->event_fd >= 0)
+            evi_sys_close (it->event_fd);
+        it->event_fd = -1;
+        return err;
+    }
+    evi_fd_own (loop, loop->ops->attached, op_uring_attached_ready, it->event_fd, EV_MAXPRI);
+    return 0;
+}
+
+static void op_uring_attached_close (struct ev_loop *loop, struct evi_loopring *it)
+{
+    evi_loopring_close (loop, it);
+    evi_fd_disown (loop, loop->ops->attached);
+    if (it->event_fd >= 0)
+        evi_sys_close (it->event_fd);
+    it->event_fd = -1;
+}
+
+static void op_uring_detach (struct ev_loop *loop)
+{
+    evi_loopring_free (loop->ring);
+    evi_resize (loop->ring, 0);
+    evi_resize (loop->ops->attached, 0);
+    loop->ring = NULL;
+    loop->ops->attached = NULL;
+}
+
+/* A ring that does not defer its work: nobody is in its system call to do it when the loop sleeps elsewhere. */
+static int op_uring_attach (struct ev_loop *loop)
+{
+    struct evi_loopring *it = evi_resize (NULL, sizeof *it);
+    int err;
+
+    memset (it, 0, sizeof *it);
+    evi_loopring_configure (it, EVI_SETUP_DEFER_TASKRUN);
+    loop->ring = it;
+    loop->ops->attached = evi_resize (NULL, sizeof *loop->ops->attached);
+    err = op_uring_attached_open (loop, it);
+    if (err < 0)
+        op_uring_detach (loop);
+    return err;
+}
+
+static void op_uring_attached_renew (struct ev_loop *loop)
+{
+    op_uring_attached_close (loop, loop->ring);
+    loop->stats.rebuilds++;
+    if (op_uring_attached_open (loop, loop->ring) < 0)
+        op_uring_detach (loop);
+}
+
+EVI void evi_op_uring_flush (struct ev_loop *loop)
+{
+    struct evi_loopring *it = loop->ring;
+    int err = 0;
+
+    if (EVI_LIKELY (!loop->ops->attached))
+        return;
+    if (!it->verdict && !evi_loopring_mine (it))
+        it->verdict = EVI_REBUILD;
+    if (!it->verdict && !evi_loopring_idle (it))
+        err = evi_loopring_enter (loop, it, 0, &evi_at_once, 0);
+    if (err < 0 && err != -EINTR)
+        it->verdict = err;
+    if (EVI_LIKELY (!it->verdict)) {
+        evi_loopring_reap (loop, it, op_uring_attached_complete);
+        return;
+    }
+    if (it->verdict == EVI_REBUILD)
+        op_uring_attached_renew (loop);
+    else {
+        loop->stats.fallbacks++;
+        op_uring_attached_close (loop, it);
+        op_uring_detach (loop);
+    }
+}
+
+/* ---- life ---- */
+
+EVI void evi_op_uring_open (struct ev_loop *loop)
+{
+    const char *text = evi_sys_environment ("EVRING_OPS");
+
+    loop->riders.landed = op_uring_landed;
+    loop->riders.recall = op_uring_recall;
+    loop->riders.lost = op_uring_lost;
+    loop->ops->forbidden = text && !strcmp (text, "ready");
+    if (text && !strcmp (text, "uring"))
+        ev_op_ring (EV_A);
+}
+
+EVI void evi_op_uring_reborn (struct ev_loop *loop)
+{
+    if (loop->ops->attached)
+        op_uring_attached_renew (loop);
+}
+
+EVI void evi_op_uring_close (struct ev_loop *loop)
+{
+    if (loop->ops->attached) {
+        op_uring_attached_close (loop, loop->ring);
+        op_uring_detach (loop);
+    }
+}
+
+int ev_op_ring (EV_P) EV_NOEXCEPT
+{
+    EVI_DOOR;
+
+    evi_ops_open (loop);
+    if (loop->ops->forbidden)
+        return -EPERM;
+    return loop->ring ? 0 : op_uring_attach (loop);
+}
+
+#else /* no ring in this library: everything goes the other road */
+
+#include <errno.h>
+
+EVI int evi_op_uring_start (struct ev_loop *loop, ev_op *op)
+{
+    (void) loop, (void) op;
+    return 0;
+}
+
+EVI void evi_op_uring_cancel (struct ev_loop *loop, ev_op *op)
+{
+    (void) loop, (void) op;
+}
+
+EVI void evi_op_uring_stop (struct ev_loop *loop, ev_op *op)
+{
+    (void) loop, (void) op;
+}
+
+EVI void evi_op_uring_open (struct ev_loop *loop)
+{
+    (void) loop;
+}
+
+EVI void evi_op_uring_flush (struct ev_loop *loop)
+{
+    (void) loop;
+}
+
+EVI void evi_op_uring_reborn (struct ev_loop *loop)
+{
+    (void) loop;
+}
+
+EVI void evi_op_uring_close (struct ev_loop *loop)
+{
+    (void) loop;
+}
+
+EVI void evi_op_uring_give (struct ev_pool *pool, unsigned index)
+{
+    (void) pool, (void) index;
+}
+
+EVI void evi_op_uring_withdraw (struct ev_pool *pool)
+{
+    (void) pool;
+}
+
+int ev_op_ring (EV_P) EV_NOEXCEPT
+{
+    EVI_DOOR;
+
+    (void) loop;
+    return -ENOSYS;
+}
+
+#endif
+
+#endif
