@@ -116,6 +116,11 @@ EVI void evi_op_again (struct ev_loop *loop, ev_op *op)
     op_queue (loop, op);
 }
 
+EVI void evi_op_unqueue (struct ev_loop *loop, ev_op *op)
+{
+    loop->ops->queue[op->slot] = NULL;
+}
+
 /* As for ev_io: a number far beyond any open file must not cost its weight in memory. */
 static int op_lane_fit (struct ev_loop *loop, int fd)
 {
@@ -458,7 +463,7 @@ static int op_take_out (struct ev_loop *loop, ev_op *op)
 {
     switch (op->state) {
     case EVI_STATE_QUEUED:
-        loop->ops->queue[op->slot] = NULL;
+        evi_op_unqueue (loop, op);
         return 1;
     case EVI_STATE_PAUSED:
         evi_bufs_unpause (op);

@@ -159,6 +159,7 @@ EVI void evi_op_done (struct ev_loop *loop, ev_op *op, ssize_t result);
 EVI void evi_op_arrive (struct ev_loop *loop, ev_op *op, ssize_t result, void *buf, int last);
 /* The engine gives it back: it will be handed out again, in its turn. */
 EVI void evi_op_again (struct ev_loop *loop, ev_op *op);
+EVI void evi_op_unqueue (struct ev_loop *loop, ev_op *op); /* it is not to be handed out after all */
 EVI void evi_op_begin (ev_op *op, int code); /* for the set functions: all private members cleared */
 
 /* ---- engines ---- */

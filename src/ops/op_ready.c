@@ -105,35 +105,49 @@ static ssize_t ready_try_sendmsg (ev_op *op)
     return (ssize_t) op->moved;
 }
 
-/* A blocking socket would put us to sleep: it is made non-blocking until the attempt has ended. */
-static ssize_t ready_try_connect (ev_op *op)
+/* A blocking socket would put us to sleep: it is made non-blocking until the operation has ended. */
+static int ready_unblock (ev_op *op)
 {
-    int before, err;
+    int before = evi_sys_nonblocking (op->fd, 1);
 
-    if (op->offset_to) /* the attempt was made before */
-        return evi_sys_poll_one (op->fd, POLLOUT, 0) ? evi_sys_connected (op->fd) : -EAGAIN;
-    before = evi_sys_nonblocking (op->fd, 1);
-    if (before < 0)
-        return before;
-    err = evi_sys_connect (op->fd, op->buf, (unsigned) op->offset);
-    if (err != -EINPROGRESS) {
-        if (!before)
-            evi_sys_nonblocking (op->fd, 0);
-        return err == -EAGAIN ? -EOPNOTSUPP
-                              : err; /* a local socket with a full backlog: nothing to wait for */
-    }
-    op->offset_to = 1;
-    if (!before)
+    if (before == 0)
         op->hint |= EVI_HINT_BLOCKING;
-    return -EAGAIN;
+    return before < 0 ? before : 0;
 }
 
-static void ready_end_connect (ev_op *op)
+static void ready_reblock (ev_op *op)
 {
     if (op->hint & EVI_HINT_BLOCKING)
         evi_sys_nonblocking (op->fd, 0);
     op->hint &= (uint8_t) ~EVI_HINT_BLOCKING;
-    op->offset_to = 0;
+}
+
+/* How the attempt has ended. The second connect does not connect: it makes the socket notice that it is. */
+static int ready_connected (const ev_op *op)
+{
+    int err;
+
+    if (!evi_sys_poll_one (op->fd, POLLOUT, 0))
+        return -EAGAIN;
+    err = evi_sys_connected (op->fd);
+    if (!err)
+        err = evi_sys_connect (op->fd, op->buf, (unsigned) op->offset);
+    return err == -EISCONN ? 0 : err;
+}
+
+static ssize_t ready_try_connect (ev_op *op)
+{
+    int err;
+
+    if (op->state == EVI_STATE_WAITING)
+        return ready_connected (op);
+    err = ready_unblock (op);
+    if (!err)
+        err = evi_sys_connect (op->fd, op->buf, (unsigned) op->offset);
+    if (err == -EINPROGRESS)
+        return -EAGAIN;
+    ready_reblock (op);
+    return err == -EAGAIN ? -EOPNOTSUPP : err; /* a local socket with a full backlog: nothing to wait for */
 }
 
 /* The vectors of read, write and their relatives; a plain buffer is one. */
@@ -165,12 +179,26 @@ static ssize_t ready_try_socket (ev_op *op)
     return ready_reads (op) ? evi_sys_recvmsg (op->fd, &message, 0) : evi_sys_sendmsg (op->fd, &message, 0);
 }
 
+/* The first bytes of vectors, `most` of them. How many pieces. */
+static int ready_first (const struct iovec *vec, int count, size_t most, struct iovec first[READY_VECTORS])
+{
+    int pieces = 0;
+
+    for (int i = 0; i < count && most && pieces < READY_VECTORS; i++) {
+        first[pieces] = vec[i];
+        if (first[pieces].iov_len > most)
+            first[pieces].iov_len = most;
+        most -= first[pieces++].iov_len;
+    }
+    return pieces;
+}
+
 /* A pipe or terminal that is ready takes or gives something without sleeping: any number of bytes that are there,
  * PIPE_BUF bytes of room (pipe(7)). More at once only if it cannot put us to sleep. */
 static ssize_t ready_try_stream (ev_op *op)
 {
-    struct iovec one;
-    const struct iovec *all;
+    struct iovec one, first[READY_VECTORS];
+    const struct iovec *vec;
     int events = ready_reads (op) ? POLLIN : POLLOUT, count, nonblocking = evi_sys_fd_nonblocking (op->fd);
     int ready = nonblocking > 0 ? events : evi_sys_poll_one (op->fd, events, 0);
 
@@ -178,16 +206,12 @@ static ssize_t ready_try_stream (ev_op *op)
         return nonblocking < 0 ? nonblocking : ready;
     if (!ready)
         return -EAGAIN;
-    all = ready_vector (op, &one, &count);
+    vec = ready_vector (op, &one, &count);
     if (ready_reads (op))
-        return evi_sys_readv (op->fd, all, count, -1);
-    if (!nonblocking) {
-        one.iov_base = all->iov_base;
-        one.iov_len = all->iov_len < PIPE_BUF ? all->iov_len : PIPE_BUF;
-        all = &one;
-        count = 1;
-    }
-    return evi_sys_writev_quiet (op->fd, all, count);
+        return evi_sys_readv (op->fd, vec, count, -1);
+    if (nonblocking)
+        return evi_sys_writev_quiet (op->fd, vec, count);
+    return evi_sys_writev_quiet (op->fd, first, ready_first (vec, count, PIPE_BUF, first));
 }
 
 static ssize_t ready_try (ev_op *op)
@@ -242,8 +266,7 @@ static void ready_unwait (struct ev_loop *loop, ev_op *op)
     if (op->side->pidfd >= 0)
         evi_sys_close (op->side->pidfd);
     op->side->pidfd = -1;
-    if (op->code == EVI_CODE_CONNECT)
-        ready_end_connect (op);
+    ready_reblock (op);
 }
 
 static int ready_events (const ev_op *op)
@@ -294,7 +317,6 @@ static void ready_attempt (struct ev_loop *loop, ev_op *op)
 
 /* ---- those that repeat ---- */
 
-/* The listener is non-blocking from its first accept on: a connection may be gone between readiness and accept. */
 static void ready_accept (struct ev_loop *loop, ev_op *op)
 {
     for (int i = 0; i < READY_ACCEPTS; i++) {
@@ -384,6 +406,12 @@ static void ready_tell_status (siginfo_t *info, int pid, int status)
     info->si_status = WIFEXITED (status) ? WEXITSTATUS (status) : WTERMSIG (status);
 }
 
+static int ready_waits_for (const ev_op *op, int pid)
+{
+    return op->code == EVI_CODE_WAITID && op->size == P_PID && op->fd_to == pid
+           && (op->state == EVI_STATE_WAITING || op->state == EVI_STATE_QUEUED);
+}
+
 /* The default loop reaps every child before we can ask for ours. */
 EVI void evi_op_ready_reaped (struct ev_loop *loop, int pid, int status)
 {
@@ -394,12 +422,14 @@ EVI void evi_op_ready_reaped (struct ev_loop *loop, int pid, int status)
     for (unsigned i = active->count; i-- > 0;) {
         ev_op *op = (ev_op *) active->items[i];
 
-        if (op->code != EVI_CODE_WAITID || op->state != EVI_STATE_WAITING || op->size != P_PID
-            || op->fd_to != pid)
+        if (!ready_waits_for (op, pid))
             continue;
+        if (op->state == EVI_STATE_WAITING)
+            ready_unwait (loop, op);
+        else
+            evi_op_unqueue (loop, op);
         if (op->buf)
             ready_tell_status (op->buf, pid, status);
-        ready_unwait (loop, op);
         evi_op_done (loop, op, 0);
     }
 }
@@ -598,20 +628,24 @@ static void ready_start_position (struct ev_loop *loop, ev_op *op)
         evi_op_ready_thread (loop, op);
 }
 
+/* A connection may be gone between readiness and accept. */
 static void ready_start_accept (struct ev_loop *loop, ev_op *op)
 {
-    int err = evi_sys_nonblocking (op->fd, 1);
+    int err = ready_unblock (op);
 
-    if (err < 0)
+    if (err < 0) {
         evi_op_done (loop, op, err);
-    else
-        ready_wait (loop, op, op->fd, EV_READ);
+        return;
+    }
+    ready_wait (loop, op, op->fd, EV_READ);
+    ready_accept (loop, op); /* what is no listener would never be ready */
 }
 
 static void ready_start_recv_pool (struct ev_loop *loop, ev_op *op)
 {
     evi_op_uring_withdraw (op->more); /* its buffers are wanted here */
     ready_wait (loop, op, op->fd, EV_READ);
+    ready_recv_pool (loop, op);
 }
 
 EVI void evi_op_ready_start (struct ev_loop *loop, ev_op *op)

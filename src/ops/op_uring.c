@@ -423,7 +423,9 @@ static void op_uring_answered (struct ev_loop *loop, ev_op *op, int32_t res)
             op_uring_other_road (loop, op);
             break;
         }
-        /* fall through */
+        op->moved = res > 0 ? (size_t) res : 0;
+        op_uring_finish (loop, op, res);
+        break;
     default:
         op_uring_finish (loop, op, res);
     }
@@ -576,8 +578,11 @@ static void op_uring_lost (struct ev_loop *loop)
     for (unsigned i = ops->active.count; i-- > 0;) {
         ev_op *op = (ev_op *) ops->active.items[i];
 
-        if (op->state == EVI_STATE_RING)
-            op_uring_finish (loop, op, op->hint & EVI_HINT_NOTIFY ? op->result : -ECANCELED);
+        if (op->state != EVI_STATE_RING)
+            continue;
+        if (op->hint & EVI_HINT_NOTIFY && op->result > 0) /* it went out, only the notification is lost */
+            op->moved += (size_t) op->result;
+        op_uring_finish (loop, op, op->moved && op->moved == op->size ? (ssize_t) op->moved : -ECANCELED);
     }
 }
 
