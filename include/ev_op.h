@@ -149,8 +149,9 @@ EV_API_DECL void ev_op_cancel (EV_P_ ev_op *op) EV_NOEXCEPT;
 /* Insists: when it returns, op and its memory are yours and no callback comes. op->result says what became of it:
  * -ECANCELED, or the result that nobody was told (data that did arrive is in buf). A descriptor that was made for
  * it (accept, openat, socket) is closed, buffers of a pool go back, results of a repeating operation that were not
- * told yet are dropped. Blocks while the kernel or a thread is in the middle of a file operation. An inactive
- * operation that is not pending is left alone. */
+ * told yet are dropped. Blocks while the kernel or a thread is in the middle of a file
+ * operation, and until the network is done with the buffer of an ev_send_zc. An inactive operation that is not pending
+ * is left alone. */
 EV_API_DECL void ev_op_stop (EV_P_ ev_op *op) EV_NOEXCEPT;
 
 /* After init or set (which clear it), before start, for this and later starts: it ends with -ETIMEDOUT when it is not
