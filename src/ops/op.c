@@ -256,6 +256,7 @@ void ev_op_start (EV_P_ ev_op *op) EV_NOEXCEPT
     }
     if (EVI_UNLIKELY (!loop->ops))
         evi_ops_open (loop);
+    evi_ops_reborn (loop);
     op_activate (loop, op);
     if (EVI_UNLIKELY (op->link))
         op_activate_links (loop, op);
@@ -269,7 +270,10 @@ static int op_malformed (const ev_op *op)
     switch (op->code) {
     case EVI_CODE_READV:
     case EVI_CODE_WRITEV:
-        return op->size > OP_VECTORS_MAX; /* also: negative */
+        return op->size > OP_VECTORS_MAX || op->offset < -1; /* also: a negative number of them */
+    case EVI_CODE_READ:
+    case EVI_CODE_WRITE:
+        return op->offset < -1;
     case EVI_CODE_RECV_POOL:
         return op->flags & (MSG_WAITALL | MSG_PEEK);
     default:
@@ -295,8 +299,7 @@ EVI int evi_ops_reify (struct ev_loop *loop)
     struct evi_ops *ops = loop->ops;
     unsigned count = loop->op_queued;
 
-    if (EVI_UNLIKELY (ops->process != evi_sys_process ()))
-        evi_ops_reborn (loop);
+    evi_ops_reborn (loop);
     for (unsigned i = 0; i < count; i++)
         if (EVI_LIKELY (ops->queue[i] != NULL))
             op_hand_over (loop, ops->queue[i]);
@@ -503,6 +506,7 @@ void ev_op_cancel (EV_P_ ev_op *op) EV_NOEXCEPT
 {
     EVI_DOOR;
 
+    evi_ops_reborn (loop);
     if (ev_is_active (op))
         op_end_early (loop, op, EVI_WISH_CANCEL);
 }
@@ -526,6 +530,7 @@ void ev_op_stop (EV_P_ ev_op *op) EV_NOEXCEPT
 {
     EVI_DOOR;
 
+    evi_ops_reborn (loop);
     evi_pending_clear (loop, (ev_watcher *) op);
     if (!ev_is_active (op))
         return;
@@ -592,26 +597,24 @@ EVI void evi_ops_answer (struct ev_loop *loop)
         evi_op_ready_collect (loop);
 }
 
-/* What is in flight here is the parent's; what was not handed out yet goes on. From the end, where nothing moves
- * that is still to come. */
+/* What was started is the parent's, in flight or not: two processes must not do the same. From the end, where
+ * nothing moves that is still to come. */
 EVI void evi_ops_reborn (struct ev_loop *loop)
 {
     struct evi_ops *ops = loop->ops;
 
-    if (!ops || ops->process == evi_sys_process ())
+    if (EVI_LIKELY (!ops || ops->process == evi_sys_process ()))
         return;
     ops->process = evi_sys_process ();
     evi_op_uring_reborn (loop);
     ops->home.done = NULL;
     for (unsigned i = ops->active.count; i-- > 0;) {
-        ev_op *op = (ev_op *) ops->active.items[i];
+        ev_op *op = i < ops->active.count ? (ev_op *) ops->active.items[i] : NULL;
 
-        if (op->state == EVI_STATE_PAUSED)
-            evi_bufs_unpause (op);
-        else if (op->state == EVI_STATE_WAITING || op->state == EVI_STATE_THREAD)
-            evi_op_ready_orphan (loop, op);
-        else
+        if (!op || op->state == EVI_STATE_OVER || op->state == EVI_STATE_RING)
             continue;
+        if (!op_take_out (loop, op))
+            evi_op_ready_orphan (loop, op);
         evi_op_done (loop, op, -ECANCELED);
     }
 }
@@ -633,6 +636,7 @@ EVI void evi_ops_close (struct ev_loop *loop)
 
     if (!ops)
         return;
+    evi_ops_reborn (loop);
     for (unsigned i = 0; i < ops->active.count; i++)
         ((ev_op *) ops->active.items[i])->wish |= EVI_WISH_STOP | EVI_WISH_CANCEL;
     if (loop->riders.recall)

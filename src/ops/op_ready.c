@@ -694,8 +694,10 @@ EVI void evi_op_ready_stop (struct ev_loop *loop, ev_op *op)
     evi_op_done (loop, op, -ECANCELED);
 }
 
+/* The socket is the parent's too, who needs it non-blocking still. */
 EVI void evi_op_ready_orphan (struct ev_loop *loop, ev_op *op)
 {
+    op->hint &= (uint8_t) ~EVI_HINT_BLOCKING;
     if (op->state == EVI_STATE_WAITING)
         ready_unwait (loop, op);
     op->state = EVI_STATE_IDLE;

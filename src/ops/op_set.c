@@ -84,11 +84,10 @@ void ev_close_set (ev_op *op, int fd) EV_NOEXCEPT
     set_data (op, EVI_CODE_CLOSE, fd, NULL, 0, 0);
 }
 
-/* Any negative offset is the current position. */
 static void set_position (ev_op *op, int code, int fd, const void *buf, size_t size, int64_t offset)
 {
     set_data (op, code, fd, buf, size, 0);
-    op->offset = offset < 0 ? -1 : offset;
+    op->offset = offset;
 }
 
 void ev_read_set (ev_op *op, int fd, void *buf, size_t size, int64_t offset) EV_NOEXCEPT

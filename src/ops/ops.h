@@ -11,7 +11,7 @@ EVI void evi_ops_open (struct ev_loop *loop); /* the first operation, or buffer 
 EVI void evi_ops_close (struct ev_loop *loop);
 /* Hands what was started to the engines. Nonzero: some of it is done already, and to be told. */
 EVI int evi_ops_reify (struct ev_loop *loop);
-/* After a fork: what is in flight is the parent's. */
+/* In a fork child, once: what was started is the parent's. Asked wherever a child may begin. */
 EVI void evi_ops_reborn (struct ev_loop *loop);
 /* Someone knocked: a thread may have done a job. */
 EVI void evi_ops_answer (struct ev_loop *loop);
