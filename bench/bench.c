@@ -127,17 +127,13 @@ void bench_shuffle (int *order, int count)
 }
 
 static const struct option option_names[] = {
-    { "backend", required_argument, 0, 'b' },
-    { "fds", required_argument, 0, 'n' },
-    { "active", required_argument, 0, 'a' },
-    { "connections", required_argument, 0, 'c' },
-    { "size", required_argument, 0, 's' },
-    { "timers", required_argument, 0, 't' },
-    { "events", required_argument, 0, 'e' },
-    { "cpu", required_argument, 0, 'p' },
-    { "client-cpu", required_argument, 0, 'q' },
-    { "mode", required_argument, 0, 'm' },
-    { 0, 0, 0, 0 },
+    { "backend", required_argument, 0, 'b' }, { "fds", required_argument, 0, 'n' },
+    { "active", required_argument, 0, 'a' },  { "connections", required_argument, 0, 'c' },
+    { "size", required_argument, 0, 's' },    { "depth", required_argument, 0, 'd' },
+    { "direct", required_argument, 0, 'D' },  { "file", required_argument, 0, 'f' },
+    { "timers", required_argument, 0, 't' },  { "events", required_argument, 0, 'e' },
+    { "cpu", required_argument, 0, 'p' },     { "client-cpu", required_argument, 0, 'q' },
+    { "mode", required_argument, 0, 'm' },    { 0, 0, 0, 0 },
 };
 
 struct bench_options bench_options (int argc, char **argv)
@@ -148,6 +144,8 @@ struct bench_options bench_options (int argc, char **argv)
         .active = 1,
         .connections = 1,
         .size = 64,
+        .depth = 1,
+        .file = "bench-file",
         .timers = 1000,
         .events = 20000,
         .cpu = -1,
@@ -172,6 +170,15 @@ struct bench_options bench_options (int argc, char **argv)
             break;
         case 's':
             o.size = atoi (optarg);
+            break;
+        case 'd':
+            o.depth = atoi (optarg);
+            break;
+        case 'D':
+            o.direct = atoi (optarg);
+            break;
+        case 'f':
+            o.file = optarg;
             break;
         case 't':
             o.timers = atoi (optarg);

@@ -11,12 +11,15 @@ struct bench_options {
     const char *backend; /* epoll, iouring, poll, select; only the ev programs look at it */
     int fds;             /* pipes, memory: how many socket pairs */
     int active;          /* pipes: how many bytes travel at once */
-    int connections;     /* echo */
-    int size;            /* echo: bytes in a message */
+    int connections;     /* echo, churn */
+    int size;            /* echo, churn: bytes in a message */
+    int depth;           /* files: reads under way at once */
+    int direct;          /* files: 1 goes past the page cache */
+    const char *file;    /* files: what is read */
     int timers;          /* timers, memory */
     long events;         /* measured events: callbacks, messages or timer operations */
     int cpu;             /* where the measured process is pinned, -1 for anywhere */
-    int client_cpu;      /* where echo's load generator is pinned */
+    int client_cpu;      /* where the load generator is pinned */
     const char *mode;    /* what to do, where a program can do several things */
 };
 

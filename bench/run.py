@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""run.py: asks every peer the same questions, in turns, and reports ratios to stock libev on epoll.
+"""run.py: asks every peer the same questions, in turns, and reports ratios to one of them.
 
 Owns the method: many short rounds, peers interleaved in an order that changes, one ratio per round, medians and
 quartiles of those. Promises that no number in the report was taken in another run. See README.md for how to read it.
@@ -12,6 +12,7 @@ import os
 import platform
 import random
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -19,7 +20,8 @@ import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-REFERENCE = "stock-epoll"
+STOCK, HAND = "stock-epoll", "hand-ring"
+AGAIN = {STOCK: "stock-again", HAND: "hand-again"}  # A/A: what differs from 1 there is noise
 DEADLINE = 120  # seconds for one run of one program; the longest cells take three
 SKIP = 77
 
@@ -30,13 +32,15 @@ SKIP = 77
 class Peer:
     """One column of the report: a program and the library it is to load."""
 
-    def __init__(self, name, folder=None, backend=None, program=None):
+    def __init__(self, name, folder=None, backend=None, program=None, prefix="", extra=()):
         self.name, self.folder, self.backend, self.program = name, folder, backend, program
+        self.prefix, self.extra = prefix, list(extra)
 
     def command(self, build, question, cell):
+        program = QUESTIONS[question].program
         if self.program:
-            return [os.path.join(build, self.program), "--mode", question] + cell.arguments
-        return [os.path.join(build, question), "--backend", self.backend] + cell.arguments
+            return [os.path.join(build, self.program), "--mode", program] + cell.arguments + self.extra
+        return [os.path.join(build, self.prefix + program), "--backend", self.backend] + cell.arguments + self.extra
 
     def environment(self):
         variables = {k: v for k, v in os.environ.items() if not k.startswith(("LIBEV", "EVRING", "LD_"))}
@@ -45,7 +49,7 @@ class Peer:
         return variables
 
     def answers(self, question, cell):
-        return not self.program or (question in ("pipes", "echo") and not cell.only_ev)
+        return self.name in QUESTIONS[question].peers and not (self.program and cell.only_ev)
 
     def exists(self, build):
         if self.program:
@@ -64,16 +68,31 @@ def stock_folder():
 
 def peers_known(stock, evring):
     return [
-        Peer(REFERENCE, stock, "epoll"),
-        Peer("stock-again", stock, "epoll"),  # A/A: what differs from 1 here is noise
+        Peer(STOCK, stock, "epoll"),
+        Peer(AGAIN[STOCK], stock, "epoll"),
         Peer("stock-uring", stock, "iouring"),
         Peer("evring-epoll", evring, "epoll"),
         Peer("evring-uring", evring, "iouring"),
+        Peer("evring-ops", evring, "iouring", prefix="ops_"),
+        Peer("evring-ops-attached", evring, "epoll", prefix="ops_", extra=["--mode", "attached"]),
+        Peer("evring-ops-ready", evring, "epoll", prefix="ops_"),
+        Peer(HAND, program="peer_hand"),
+        Peer(AGAIN[HAND], program="peer_hand"),
         Peer("raw-epoll", program="peer_epoll"),
         Peer("raw-ring", program="peer_ring"),
         Peer("libuv", program="peer_uv"),
+        Peer("libuv-any-core", program="peer_uv", extra=["--cpu", "-1"]),
         Peer("libevent", program="peer_event"),
+        Peer("pread", program="peer_plain"),
     ]
+
+
+READINESS = [STOCK, AGAIN[STOCK], "stock-uring", "evring-epoll", "evring-uring", "raw-epoll", "raw-ring", "libuv",
+             "libevent"]
+LOOPS = [STOCK, AGAIN[STOCK], "stock-uring", "evring-epoll", "evring-uring"]
+OPERATIONS = ["evring-ops", "evring-ops-attached", "evring-ops-ready", HAND, AGAIN[HAND]]
+SERVERS = [STOCK, AGAIN[STOCK], "evring-epoll", "evring-uring", *OPERATIONS, "raw-epoll"]
+READERS = [*OPERATIONS, "libuv", "libuv-any-core", "pread"]
 
 
 # ---- what is asked -----------------------------------------------------------------------------
@@ -87,56 +106,92 @@ class Cell:
             self.arguments += ["--" + key.replace("_", "-"), str(value)]
 
 
-def pipes_cells(scale, cpu, client):
-    del client
+def pipes_cells(scale, options):
     cells = []
     for fds in (100, 1000, 9000):
         for active in (1, 100, fds // 2):
             if active <= fds:
                 name = f"{fds} fds, {active} active"
-                cells.append(Cell(name, int(40000 * scale), fds=fds, active=active, cpu=cpu))
+                cells.append(Cell(name, int(40000 * scale), fds=fds, active=active, cpu=options.cpu))
     cells += [Cell(f"1000 fds, {active} active, churn", int(40000 * scale), only_ev=True, fds=1000, active=active,
-                   cpu=cpu, mode="churn") for active in (1, 100)]
+                   cpu=options.cpu, mode="churn") for active in (1, 100)]
     return cells
 
 
-def echo_cells(scale, cpu, client):
+def echo_cells(scale, options):
     # A single connection is a ping-pong between two sleeping cores: slow, so it gets fewer messages.
     cells = [
-        Cell(f"{n} connections", int(events * scale), connections=n, cpu=cpu, client_cpu=client)
+        Cell(f"{n} connections", int(events * scale), connections=n, cpu=options.cpu, client_cpu=options.client_cpu)
         for n, events in ((1, 4000), (64, 30000), (512, 30000))
     ]
     # With both on one core the batches do not depend on a race, so these are the quiet cells.
     cells += [
-        Cell(f"{n} connections, one core", int(30000 * scale), connections=n, cpu=cpu, client_cpu=cpu)
+        Cell(f"{n} connections, one core", int(30000 * scale), connections=n, cpu=options.cpu, client_cpu=options.cpu)
         for n in (1, 64, 512)
     ]
     return cells
 
 
-def timers_cells(scale, cpu, client):
-    del client
+def timers_cells(scale, options):
     many, few = int(1000000 * scale), 1000
-    cells = [Cell(f"{mode}, {many}", many, timers=many, mode=mode, cpu=cpu)
+    cells = [Cell(f"{mode}, {many}", many, timers=many, mode=mode, cpu=options.cpu)
              for mode in ("start", "stop", "again", "rewind", "fire", "periodic")]
-    cells += [Cell(f"{mode}, {few}", int(2000000 * scale), timers=few, mode=mode, cpu=cpu)
+    cells += [Cell(f"{mode}, {few}", int(2000000 * scale), timers=few, mode=mode, cpu=options.cpu)
               for mode in ("cycle", "again", "rewind")]
-    cells += [Cell(f"tick, {few}", int(100000 * scale), timers=few, mode="tick", cpu=cpu)]
+    cells += [Cell(f"tick, {few}", int(100000 * scale), timers=few, mode="tick", cpu=options.cpu)]
     return cells
 
 
-def memory_cells(scale, cpu, client):
-    del client
+def ops_cells(scale, options):
+    return [
+        Cell(f"{size} B, {n} connections{where}", int(30000 * scale), size=size, connections=n, cpu=options.cpu, client_cpu=on)
+        for where, on in (("", options.client_cpu), (", one core", options.cpu)) for size in (64, 512, 4096) for n in (64, 512)
+    ]
+
+
+def churn_cells(scale, options):
+    return [Cell(f"{n} connections{where}", int(10000 * scale), connections=n, cpu=options.cpu, client_cpu=on)
+            for where, on in (("", options.client_cpu), (", one core", options.cpu)) for n in (64, 512)]
+
+
+def files_cells(scale, options):
+    # A direct read at depth 1 waits for the disk alone: slow, so there are fewer of them.
+    return [Cell(f"{name}, depth {depth}", int(events * scale), direct=direct, depth=depth, cpu=options.cpu,
+                 file=options.file)
+            for name, direct, numbers in (("cached", 0, (40000, 40000, 40000)), ("direct", 1, (4000, 10000, 20000)))
+            for depth, events in zip((1, 16, 128), numbers)]
+
+
+def memory_cells(scale, options):
     cells = [Cell("bytes of a loop", 1, mode="loop")]
     cells += [Cell(f"bytes per fd, {n}", 1, fds=n, mode="fds") for n in (100, 1000, 5000, 9000)]
     cells += [Cell(f"bytes per timer, {n}", 1, timers=n, mode="timers") for n in (1000, 100000, 700000, 1000000)]
     cells += [Cell(f"allocations per 1000 events, {n} fds", int(20000 * scale), fds=n, active=n // 10, mode="warm",
-                   cpu=cpu) for n in (100, 5000)]
+                   cpu=options.cpu) for n in (100, 5000)]
     cells += [Cell("kernel slab bytes per fd, 9000", 1, fds=9000, mode="kernel")]
     return cells
 
 
-QUESTIONS = {"pipes": pipes_cells, "echo": echo_cells, "timers": timers_cells, "memory": memory_cells}
+class Question:
+    """Cells, who is asked, and whose cost the others are divided by: the first reference that can be measured leads,
+    the others get a table of their own."""
+
+    def __init__(self, program, cells, peers, references=(STOCK,)):
+        self.program, self.cells, self.peers, self.references = program, cells, peers, references
+
+    def references_in(self, names):
+        return [name for name in self.references if name in names]
+
+
+QUESTIONS = {
+    "pipes": Question("pipes", pipes_cells, READINESS),
+    "echo": Question("echo", echo_cells, READINESS),
+    "timers": Question("timers", timers_cells, LOOPS),
+    "memory": Question("memory", memory_cells, LOOPS),
+    "ops": Question("echo", ops_cells, SERVERS, (HAND, STOCK)),
+    "churn": Question("churn", churn_cells, SERVERS, (HAND, STOCK, "raw-epoll")),
+    "files": Question("files", files_cells, READERS, (HAND, "libuv")),
+}
 
 
 # ---- asking ------------------------------------------------------------------------------------
@@ -193,7 +248,7 @@ def one_round(options, peers, question, cell, number, samples):
 
 
 def ask_all(options, peers, question):
-    cells = QUESTIONS[question](0.25 if options.quick else 1.0, options.cpu, options.client_cpu)
+    cells = QUESTIONS[question].cells(0.25 if options.quick else 1.0, options)
     cells = [cell for cell in cells if re.search(options.cells, cell.name)]
     rounds = min(options.rounds, 5) if question == "memory" else options.rounds  # bytes hardly vary
     taken = {cell.name: {p.name: [] for p in peers if p.answers(question, cell)} for cell in cells}
@@ -228,9 +283,8 @@ def verdict(low, high, what):
     return "faster" if high < 1 - margin else "even"
 
 
-def judge_cell(samples):
-    """peer → what → low, median, high of the ratios, the verdict, and the median itself."""
-    reference = samples[REFERENCE]
+def judge_cell(samples, reference):
+    """peer → what → low, median, high of the ratios to the reference, the verdict, and the median itself."""
     judged = {}
     for name, mine in samples.items():
         if not mine:
@@ -238,12 +292,21 @@ def judge_cell(samples):
         judged[name] = {}
         for what in ("cpu", "wall", "value"):
             if what in mine[0]:
-                low, middle, high = quartiles(ratios(mine, reference, what))
+                low, middle, high = quartiles(ratios(mine, samples[reference], what))
                 judged[name][what] = {
                     "low": low, "median": middle, "high": high, "verdict": verdict(low, high, what),
                     "absolute": statistics.median(sample[what] for sample in mine),
                 }
     return judged
+
+
+def judge_question(question, cells):
+    """reference → cell → what judge_cell says, for each reference that was measured in every cell."""
+    cells = {cell: samples for cell, samples in cells.items() if any(samples.values())}
+    measured = [{name for name, mine in samples.items() if mine} for samples in cells.values()]
+    references = QUESTIONS[question].references_in(set.intersection(*measured)) if measured else []
+    return {reference: {cell: judge_cell(samples, reference) for cell, samples in cells.items()}
+            for reference in references}
 
 
 # ---- saying it ---------------------------------------------------------------------------------
@@ -258,27 +321,38 @@ def entry(result, what):
     return f"{result['median']:.2f} [{result['low']:.2f}–{result['high']:.2f}]{SIGN[result['verdict']]}"
 
 
-def table(judged, what):
+def table(judged, what, reference):
     names = list(dict.fromkeys(name for cell in judged.values() for name in cell))
     absolute = what != "value"
-    head = ["cell"] + ([f"{REFERENCE}, {UNIT[what]}"] if absolute else [])
-    head += [name for name in names if not absolute or name != REFERENCE]
+    head = ["cell"] + ([f"{reference}, {UNIT[what]}"] if absolute else [])
+    head += [name for name in names if not absolute or name != reference]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for cell, results in judged.items():
-        row = [cell] + ([f"{results[REFERENCE][what]['absolute']:.0f}"] if absolute else [])
+        row = [cell] + ([f"{results[reference][what]['absolute']:.0f}"] if absolute else [])
         for name in names:
-            if not absolute or name != REFERENCE:
+            if not absolute or name != reference:
                 row.append(entry(results[name][what], what) if name in results else "–")
         lines.append("| " + " | ".join(row) + " |")
     return "\n".join(lines)
 
 
-def noise(results, what):
-    return entry(results["stock-again"][what], what) if "stock-again" in results else "not measured"
+def rate_table(judged):
+    """What one second of processor time buys, in thousands of events."""
+    names = list(dict.fromkeys(name for cell in judged.values() for name in cell))
+    lines = ["| " + " | ".join(["cell", *names]) + " |", "|" + "---|" * (1 + len(names))]
+    for cell, results in judged.items():
+        row = [f"{1e6 / results[name]['cpu']['absolute']:.0f}" if name in results else "–" for name in names]
+        lines.append("| " + " | ".join([cell, *row]) + " |")
+    return "\n".join(lines)
 
 
-def slower_cells(judged):
-    return [f"{name}: {cell}: {what} {entry(result, what)} (A/A {noise(results, what)})"
+def noise(results, what, reference):
+    again = AGAIN.get(reference)
+    return entry(results[again][what], what) if again in results else "not measured"
+
+
+def slower_cells(judged, reference):
+    return [f"{name}: {cell}: {what} {entry(result, what)} (A/A {noise(results, what, reference)})"
             for cell, results in judged.items() for name, measured in results.items() if name.startswith("evring")
             for what, result in measured.items() if result["verdict"] == "slower"]
 
@@ -318,28 +392,38 @@ def machine_sheet(options):
     }
 
 
+def report_reference(judged, reference, measures):
+    parts = []
+    for what in measures:
+        if any(what in measured for results in judged.values() for measured in results.values()):
+            note = "" if what == "value" else f": ratio to {reference}, median [quartiles]; less is better"
+            parts.append(f"{UNIT[what]}{note}\n\n{table(judged, what, reference)}\n")
+    slower = [line for line in slower_cells(judged, reference) if any(f": {what} " in line for what in measures)]
+    parts.append(f"Slower (or more) than {reference} beyond noise: "
+                 + ("\n\n- " + "\n- ".join(slower) if slower else "nothing.") + "\n")
+    return "\n".join(parts)
+
+
 def report_question(question, judged):
     parts = [f"## {question}\n"]
-    for what in ("cpu", "wall", "value"):
-        if any(what in measured for results in judged.values() for measured in results.values()):
-            note = "" if what == "value" else ": ratio to stock libev on epoll, median [quartiles]; less is better"
-            parts.append(f"{UNIT[what]}{note}\n\n{table(judged, what)}\n")
-    slower = slower_cells(judged)
-    parts.append("Slower (or more) than stock beyond noise: " + ("\n\n- " + "\n- ".join(slower) if slower else "nothing.") + "\n")
+    for place, (reference, cells) in enumerate(judged.items()):
+        parts.append(report_reference(cells, reference, ("cpu", "wall", "value") if place == 0 else ("cpu",)))
+    if question == "files" and judged:
+        parts.append(f"Thousands of reads per second of CPU time\n\n{rate_table(next(iter(judged.values())))}\n")
     return "\n".join(parts)
 
 
 def report(sheet, judged):
     lines = ["# Benchmark report\n"] + [f"- {key}: {value}" for key, value in sheet.items()] + [""]
-    return "\n".join(lines) + "\n" + "\n".join(report_question(q, cells) for q, cells in judged.items())
+    return "\n".join(lines) + "\n" + "\n".join(report_question(q, answers) for q, answers in judged.items())
 
 
-def plot_question(question, judged, path):
+def plot_question(question, reference, judged, path):
     import matplotlib
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    names = list(dict.fromkeys(name for cell in judged.values() for name in cell if name != REFERENCE))
+    names = list(dict.fromkeys(name for cell in judged.values() for name in cell if name != reference))
     figure, axes = pyplot.subplots(figsize=(9, 1 + 0.16 * len(judged) * (len(names) + 1)))
     for at, name in enumerate(names):
         rows = [(row + at / (len(names) + 1), results[name]["cpu"])
@@ -350,7 +434,7 @@ def plot_question(question, judged, path):
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_yticks([row + 0.4 for row in range(len(judged))], list(judged))
     axes.invert_yaxis()
-    axes.set_xlabel("CPU per event, ratio to stock libev on epoll (median and quartiles; left is better)")
+    axes.set_xlabel(f"CPU per event, ratio to {reference} (median and quartiles; left is better)")
     axes.set_title(question)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7)
     figure.savefig(path, bbox_inches="tight", dpi=120)
@@ -364,10 +448,11 @@ def save(options, sheet, taken, judged):
         json.dump({"machine": sheet, "judged": judged, "samples": taken}, file, indent=1)
     with open(base + ".md", "w") as file:
         file.write(report(sheet, judged))
-    for question, cells in judged.items():
-        if question != "memory":
+    for question, answers in judged.items():
+        if question != "memory" and answers:
+            reference, cells = next(iter(answers.items()))
             try:
-                plot_question(question, cells, os.path.join(options.out, question + ".png"))
+                plot_question(question, reference, cells, os.path.join(options.out, question + ".png"))
             except ImportError:
                 print("no plot: this python3 has no matplotlib", file=sys.stderr)
     print(f"written: {base}.json, {base}.md", file=sys.stderr)
@@ -376,22 +461,24 @@ def save(options, sheet, taken, judged):
 # ---- counts instead of times: system calls and instructions ---------------------------------------
 
 
-def count_calls(command, environment):
+def count_calls(command, environment, threads):
     with tempfile.NamedTemporaryFile("r") as log:
-        run_program(["strace", "-c", "-o", log.name] + command, environment)
+        run_program(["strace", *(["-f"] if threads else []), "-c", "-o", log.name] + command, environment)
         rows = re.findall(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)$", log.read(), re.M)
     return {name: int(calls) for calls, name in rows if name != "total"}
 
 
 def calls_per_event(peer, options, question, cell):
-    """The slope between a short and a long run: start-up and set-up cancel out. Warm-up is a tenth of the events."""
+    """The slope between a short and a long run: start-up and set-up cancel out. Warm-up is a tenth of the events.
+    Threads are followed where reading is their work; elsewhere that would count the load generator too."""
     counts = []
     for events in (2000, 6000):
         arguments = [str(events) if before == "--events" else word
                      for before, word in zip([""] + cell.arguments, cell.arguments)]
         shorter = Cell(cell.name, events, cell.only_ev)
         shorter.arguments = arguments
-        counts.append(count_calls(peer.command(options.build, question, shorter), peer.environment()))
+        command = peer.command(options.build, question, shorter)
+        counts.append(count_calls(command, peer.environment(), question == "files"))
     few, many = counts
     per_event = {name: (many[name] - few.get(name, 0)) / 4400 for name in many}
     return {name: round(value, 3) for name, value in sorted(per_event.items()) if abs(value) >= 0.0015}
@@ -439,7 +526,7 @@ def count_all(options, peers, questions, count):
     """One run each: these counts do not depend on the clock (batches still do, a little)."""
     counted = {}
     for question in questions:
-        for cell in QUESTIONS[question](0.1, options.cpu, options.client_cpu):
+        for cell in QUESTIONS[question].cells(0.1, options):
             for peer in peers:
                 if peer.answers(question, cell) and re.search(options.cells, cell.name):
                     try:
@@ -447,8 +534,18 @@ def count_all(options, peers, questions, count):
                     except Skipped:
                         continue
                     counted.setdefault(question, {}).setdefault(cell.name, {})[peer.name] = result
-                    print(f"{question:8} {cell.name:32} {peer.name:14} {result}", flush=True)
+                    print(f"{question:8} {cell.name:32} {peer.name:20} {result}", flush=True)
     return counted
+
+
+def counts_table(question, cells):
+    """The sums; what they are made of stands in the lines above it."""
+    names = list(dict.fromkeys(name for results in cells.values() for name in results))
+    lines = [f"\n| {question} | " + " | ".join(names) + " |", "|" + "---|" * (1 + len(names))]
+    for cell, results in cells.items():
+        row = [f"{sum(results[name].values()):.2f}" if name in results else "–" for name in names]
+        lines.append("| " + " | ".join([cell, *row]) + " |")
+    return "\n".join(lines)
 
 
 # ---- the door ----------------------------------------------------------------------------------
@@ -465,6 +562,7 @@ def parse():
     parser.add_argument("--evring", help="folder of evring's libev.so.4 (default: src beside the programs' folder)")
     parser.add_argument("--stock", default=stock_folder(), help="folder of the distribution's libev.so.4")
     parser.add_argument("--out", help="where the report goes (default: where the programs are)")
+    parser.add_argument("--scratch", help="a folder on a disk, for the file of the question files (default: as --out)")
     parser.add_argument("--cpu", type=int, default=0, help="core of the measured process")
     parser.add_argument("--client-cpu", type=int, default=min(1, os.cpu_count() - 1), help="core of the load")
     parser.add_argument("--syscalls", action="store_true", help="count system calls per event (strace) instead")
@@ -474,28 +572,55 @@ def parse():
     options.evring = os.path.abspath(options.evring or os.path.join(options.build, "..", "src"))
     options.out = options.out or options.build
     options.questions = list(QUESTIONS) if "all" in options.questions else options.questions
+    options.scratch = options.scratch or options.out
     return options
 
 
-def main():
-    options = parse()
-    peers = [p for p in peers_known(options.stock, options.evring) if p.exists(options.build)]
-    peers = [p for p in peers if p.name == REFERENCE or re.search(options.peers, p.name)]
-    if not peers or peers[0].name != REFERENCE:
-        sys.exit("no stock libev.so.4 found: install the package libev4, or say --stock FOLDER")
-    if options.syscalls:
-        count_all(options, peers, [q for q in options.questions if q in ("pipes", "echo")], calls_per_event)
-        return
-    if options.instructions:
-        count_all(options, peers, [q for q in options.questions if q in ("pipes", "timers")], instructions_per_event)
-        return
+def choose_peers(options):
+    """Those there are and that were asked for; references always, because without them there is nothing to say."""
+    there = [p for p in peers_known(options.stock, options.evring) if p.exists(options.build)]
+    names = [p.name for p in there]
+    for question in options.questions:
+        if not QUESTIONS[question].references_in(names):
+            sys.exit(f"{question}: nothing to compare with: install the package libev4 (or say --stock FOLDER)"
+                     " and the development packages of the peers")
+    wanted = {name for question in options.questions for name in QUESTIONS[question].references}
+    return [p for p in there if p.name in wanted or re.search(options.peers, p.name)]
+
+
+COUNTED = {"syscalls": (calls_per_event, ("pipes", "echo", "ops", "churn", "files")),
+           "instructions": (instructions_per_event, ("pipes", "timers", "ops", "churn", "files"))}
+
+
+def count_what(options, peers, what):
+    count, countable = COUNTED[what]
+    counted = count_all(options, peers, [q for q in options.questions if q in countable], count)
+    for question, cells in counted.items():
+        print(counts_table(f"{question}: {what} per event", cells))
+
+
+def measure(options, peers):
     sheet = machine_sheet(options)
     stolen = stolen_ticks()
     taken = {q: ask_all(options, peers, q) for q in options.questions}
     sheet["stolen by the hypervisor, in ticks of 10 ms"] = stolen_ticks() - stolen
-    judged = {q: {cell: judge_cell(samples) for cell, samples in cells.items()} for q, cells in taken.items()}
+    judged = {q: judge_question(q, cells) for q, cells in taken.items()}
     print(report(sheet, judged))
     save(options, sheet, taken, judged)
+
+
+def main():
+    options = parse()
+    peers = choose_peers(options)
+    folder = tempfile.mkdtemp(prefix="scratch-", dir=options.scratch)
+    options.file = os.path.join(folder, "file")
+    try:
+        if options.syscalls or options.instructions:
+            count_what(options, peers, "syscalls" if options.syscalls else "instructions")
+        else:
+            measure(options, peers)
+    finally:
+        shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
-/* work.c: sockets and load for the workloads of work.h.
- * Owns the load generator: a plain epoll program in a child process, the same for every peer, closed loop (each
+/* work.c: sockets, load and the file for the workloads of work.h.
+ * Owns the load generators: plain epoll programs in a child process, the same for every peer, closed loop (each
  * connection has one message under way). Promises that everything stays on loopback and ends by count. */
 #define _GNU_SOURCE
 #include "work.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -94,7 +95,7 @@ static void load_answer (struct load *l, int fd)
 {
     char message[ECHO_SIZE_MAX];
 
-    /* 64 bytes on loopback arrive in one piece; a split message would spoil the count, so it is an error. */
+    /* A page on loopback arrives in one piece; a split message would spoil the count, so it is an error. */
     if (read (fd, message, sizeof message) != l->size)
         bench_die ("load: not the answer that was expected");
     l->to_come--;
@@ -120,6 +121,55 @@ static void load_run (const struct bench_options *o, long messages, const struct
     exit (0); /* closes every connection, which ends the server */
 }
 
+/* ---- the load generator of churn ----------------------------------------------------------- */
+
+/* A fresh connection with its request on the way. Closing it sends RST instead of going through TIME_WAIT: by
+ * then the server has closed its end, and thousands of waiting sockets would be a load of their own. */
+static void churn_request (struct load *l, const struct sockaddr_in *where)
+{
+    static const struct linger no_wait = { .l_onoff = 1 };
+    int fd;
+
+    if (l->to_send == 0)
+        return;
+    fd = load_connect (l, where);
+    setsockopt (fd, SOL_SOCKET, SO_LINGER, &no_wait, sizeof no_wait);
+    load_send (l, fd);
+}
+
+/* The answer, then the end, often together. True when both are here. */
+static bool churn_answer (struct load *l, int fd)
+{
+    char message[ECHO_SIZE_MAX];
+    ssize_t size = recv (fd, message, sizeof message, MSG_DONTWAIT);
+
+    if (size == l->size)
+        size = recv (fd, message, sizeof message, MSG_DONTWAIT);
+    if (size > 0 || (size < 0 && errno != EAGAIN))
+        bench_die ("load: not the answer that was expected");
+    return size == 0;
+}
+
+static void churn_run (const struct bench_options *o, long requests, const struct sockaddr_in *where)
+{
+    struct load l = { epoll_create1 (EPOLL_CLOEXEC), o->size, requests, requests };
+    struct epoll_event events[BATCH];
+
+    for (int i = 0; i < o->connections; i++)
+        churn_request (&l, where);
+    while (l.to_come > 0) {
+        int count = epoll_wait (l.poll, events, BATCH, -1);
+
+        for (int i = 0; i < count; i++)
+            if (churn_answer (&l, events[i].data.fd)) {
+                close (events[i].data.fd);
+                l.to_come--;
+                churn_request (&l, where);
+            }
+    }
+    exit (0);
+}
+
 /* ---- the server's side --------------------------------------------------------------------- */
 
 static struct sockaddr_in echo_listen (struct echo *e)
@@ -135,16 +185,19 @@ static struct sockaddr_in echo_listen (struct echo *e)
     return where;
 }
 
-void echo_open (struct echo *e, const struct bench_options *o)
+typedef void load_function (const struct bench_options *o, long count, const struct sockaddr_in *where);
+
+static void serve_open (struct echo *e, const struct bench_options *o, int size_max, load_function *load)
 {
     struct sockaddr_in where;
     pid_t child;
 
-    if (o->size > ECHO_SIZE_MAX)
+    if (o->size > size_max)
         bench_skip ("messages are too large");
     bench_need_fds (o->connections + FDS_SPARE);
     memset (e, 0, sizeof *e);
     e->connections = o->connections;
+    e->size = o->size;
     e->first = o->events / WARM_UP_PART;
     e->last = e->first + o->events;
     where = echo_listen (e);
@@ -155,8 +208,19 @@ void echo_open (struct echo *e, const struct bench_options *o)
         prctl (PR_SET_PDEATHSIG, SIGKILL);
         close (e->listener);
         bench_pin (o->client_cpu);
-        load_run (o, e->last, &where);
+        load (o, e->last, &where);
     }
+}
+
+void echo_open (struct echo *e, const struct bench_options *o)
+{
+    serve_open (e, o, ECHO_SIZE_MAX, load_run);
+}
+
+void churn_open (struct echo *e, const struct bench_options *o)
+{
+    serve_open (e, o, CHURN_SIZE_MAX, churn_run);
+    e->brief = true;
 }
 
 void echo_close (struct echo *e)
@@ -172,12 +236,74 @@ void echo_close (struct echo *e)
         bench_die ("echo: not every message was served");
 }
 
-int echo_accept (struct echo *e)
+void echo_set_up (const struct echo *e, int fd)
 {
     int one = 1;
+
+    if (!e->brief)
+        setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+}
+
+int echo_accept (struct echo *e)
+{
     int fd = accept4 (e->listener, 0, 0, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
     if (fd >= 0)
-        setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        echo_set_up (e, fd);
     return fd;
+}
+
+/* ---- files --------------------------------------------------------------------------------- */
+
+/* Every block begins with its number. Written and synced once; later runs find it. */
+static void files_make (int fd)
+{
+    char block[FILES_BLOCK] = { 0 };
+
+    for (uint32_t i = 0; i < FILES_BLOCKS; i++) {
+        memcpy (block, &i, sizeof i);
+        if (pwrite (fd, block, sizeof block, (off_t) i * FILES_BLOCK) != FILES_BLOCK)
+            bench_die ("files: write");
+    }
+    if (fsync (fd))
+        bench_die ("files: fsync");
+}
+
+static void files_prepare (const char *path)
+{
+    char block[FILES_BLOCK];
+    int fd = open (path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        bench_die (path);
+    if (lseek (fd, 0, SEEK_END) != (off_t) FILES_BLOCKS * FILES_BLOCK)
+        files_make (fd);
+    for (off_t i = 0; i < FILES_BLOCKS; i++)
+        if (pread (fd, block, sizeof block, i * FILES_BLOCK) != FILES_BLOCK)
+            bench_die ("files: read");
+    close (fd);
+}
+
+void files_open (struct files *f, const struct bench_options *o)
+{
+    memset (f, 0, sizeof *f);
+    f->depth = o->depth;
+    f->first = o->events / WARM_UP_PART;
+    f->last = f->to_start = f->first + o->events;
+    f->memory = aligned_alloc (FILES_BLOCK, (size_t) f->depth * FILES_BLOCK);
+    f->wanted = calloc ((size_t) f->depth, sizeof *f->wanted);
+    if (!f->memory || !f->wanted)
+        bench_die ("files: no memory");
+    memset (f->memory, 0xff, (size_t) f->depth * FILES_BLOCK);
+    files_prepare (o->file);
+    f->fd = open (o->file, O_RDONLY | O_CLOEXEC | (o->direct ? O_DIRECT : 0));
+    if (f->fd < 0)
+        bench_skip ("this file system has no O_DIRECT");
+}
+
+void files_close (struct files *f)
+{
+    close (f->fd);
+    free (f->memory);
+    free (f->wanted);
 }

@@ -1,12 +1,13 @@
-/* work.h: the two workloads every peer runs, pipes and echo, without the event library around them.
- * Owns the sockets and the counting. Promises that peers execute this very code in their callbacks, so that
- * what differs between them is the library. Called by: pipes.c, echo.c, memory.c, peer/. */
+/* work.h: the workloads every peer runs, pipes, echo, churn and files, without the event library around them.
+ * Owns the sockets, the file and the counting. Promises that peers execute this very code in their callbacks, so
+ * that what differs between them is the library. Called by: every program of this folder and of peer/. */
 #ifndef BENCH_WORK_H_
 #define BENCH_WORK_H_
 
 #include "bench.h"
 
 #include <stdbool.h>
+#include <string.h>
 #include <unistd.h>
 
 /* ---- pipes: `active` bytes run around a circle of socket pairs --------------------------------- */
@@ -47,6 +48,8 @@ enum { ECHO_SIZE_MAX = 4096 };
 struct echo {
     int listener;
     int connections;
+    int size;         /* bytes in a message */
+    bool brief;       /* churn: a connection is one message, TCP_NODELAY would change nothing */
     int closed;       /* connections that came to their end */
     long served;      /* messages, the warm-up included */
     long first, last; /* the span begins after `first` messages and ends with `last` */
@@ -60,24 +63,122 @@ void echo_close (struct echo *e);
 /* One new connection, non-blocking, or -1 when there is none. */
 int echo_accept (struct echo *e);
 
+/* The same options for a connection that somebody else accepted. */
+void echo_set_up (const struct echo *e, int fd);
+
+/* How many buffers of ECHO_SIZE_MAX a server by operations gets: one in, one out for each connection. */
+static inline int echo_buffers (const struct echo *e)
+{
+    int count = 1;
+
+    while (count < 2 * e->connections)
+        count *= 2;
+    return count;
+}
+
 enum echo_outcome { ECHO_GOES_ON, ECHO_CLOSED, ECHO_FINISHED };
 
-/* The body of a callback: `fd` is readable. At its end the caller stops watching it and closes it. */
+/* One message went back, whole. */
+static inline void echo_count (struct echo *e, ssize_t size)
+{
+    if (size != e->size)
+        bench_die ("echo: not the message that was expected");
+    e->served++;
+    if (e->served == e->first)
+        bench_begin (&e->span);
+    if (e->served == e->last)
+        bench_end (&e->span);
+}
+
+/* A connection came to its end: the caller stops watching it and closes it. */
+static inline enum echo_outcome echo_over (struct echo *e)
+{
+    return ++e->closed == e->connections ? ECHO_FINISHED : ECHO_CLOSED;
+}
+
+/* The body of a callback: `fd` is readable. */
 static inline enum echo_outcome echo_serve (struct echo *e, int fd)
 {
     char message[ECHO_SIZE_MAX];
     ssize_t size = read (fd, message, sizeof message);
 
     if (size <= 0)
-        return ++e->closed == e->connections ? ECHO_FINISHED : ECHO_CLOSED;
-    if (write (fd, message, (size_t) size) != size)
-        bench_die ("echo: write");
-    e->served++;
-    if (e->served == e->first)
-        bench_begin (&e->span);
-    if (e->served == e->last)
-        bench_end (&e->span);
+        return echo_over (e);
+    echo_count (e, write (fd, message, (size_t) size));
     return ECHO_GOES_ON;
+}
+
+/* ---- churn: the same server, but each connection brings one message and is closed after the answer ---- */
+
+enum { CHURN_SIZE_MAX = 64 };
+
+/* As echo_open; at any time `connections` of them are under way. Ends with echo_close. */
+void churn_open (struct echo *e, const struct bench_options *o);
+
+/* A connection was answered and has been closed. True when that was the last one. */
+static inline bool churn_count (struct echo *e, ssize_t size)
+{
+    echo_count (e, size);
+    return e->served == e->last;
+}
+
+/* The body of a callback: the request is here. The caller stops watching `fd` and then closes it. */
+static inline ssize_t churn_serve (int fd)
+{
+    char message[CHURN_SIZE_MAX];
+    ssize_t size = read (fd, message, sizeof message);
+
+    return size > 0 ? write (fd, message, (size_t) size) : size;
+}
+
+/* ---- files: random reads of one block each, `depth` of them under way at once ------------------ */
+
+enum { FILES_BLOCK = 4096, FILES_BLOCKS = 16384 /* 64 MiB: in the page cache of any machine */ };
+
+struct files {
+    int fd;
+    int depth;
+    char *memory;     /* a block for each read under way, aligned for O_DIRECT */
+    long to_start;    /* reads not yet begun */
+    long done;        /* reads, the warm-up included */
+    long first, last; /* as in struct echo */
+    uint32_t *wanted; /* which block each read under way is to bring */
+    struct bench_span span;
+};
+
+/* Opens the file, which is made where it does not exist, and reads it once: cached or direct, it is warm. */
+void files_open (struct files *f, const struct bench_options *o);
+void files_close (struct files *f);
+
+static inline char *files_memory (const struct files *f, int slot)
+{
+    return f->memory + (size_t) slot * FILES_BLOCK;
+}
+
+/* Where the next read in this slot begins, or -1 when enough were begun. */
+static inline int64_t files_next (struct files *f, int slot)
+{
+    if (f->to_start == 0)
+        return -1;
+    f->to_start--;
+    f->wanted[slot] = bench_random () % FILES_BLOCKS;
+    return (int64_t) f->wanted[slot] * FILES_BLOCK;
+}
+
+/* The body of a callback: the read of this slot has ended. True when that was the last one. */
+static inline bool files_done (struct files *f, int slot, ssize_t result)
+{
+    uint32_t found;
+
+    memcpy (&found, files_memory (f, slot), sizeof found);
+    if (result != FILES_BLOCK || found != f->wanted[slot])
+        bench_die ("files: not the block that was expected");
+    f->done++;
+    if (f->done == f->first)
+        bench_begin (&f->span);
+    if (f->done == f->last)
+        bench_end (&f->span);
+    return f->done == f->last;
 }
 
 #endif

@@ -10,12 +10,12 @@ static int set;
 static struct epoll_event events[BATCH];
 static struct pipes *pipes;
 
-const char *peer_version (void)
+static const char *peer_version (void)
 {
     return "kernel";
 }
 
-void peer_open (void)
+static void peer_open (void)
 {
     set = epoll_create1 (EPOLL_CLOEXEC);
     if (set < 0)
@@ -30,14 +30,14 @@ static void watch (int fd, int value)
         bench_die ("epoll_ctl");
 }
 
-void peer_pipes_watch (struct pipes *work)
+static void peer_pipes_watch (struct pipes *work)
 {
     pipes = work;
     for (int i = 0; i < work->count; i++)
         watch (work->pairs[i][0], i);
 }
 
-void peer_pipes_run (void)
+static void peer_pipes_run (void)
 {
     for (;;) {
         int count = epoll_wait (set, events, BATCH, -1);
@@ -66,7 +66,7 @@ static bool serve (struct echo *work, int fd)
     return outcome == ECHO_FINISHED;
 }
 
-void peer_echo_run (struct echo *work)
+static void peer_echo_run (struct echo *work)
 {
     watch (work->listener, work->listener);
     for (;;) {
@@ -79,3 +79,35 @@ void peer_echo_run (struct echo *work)
                 return;
     }
 }
+
+/* True when that was the last request. */
+static bool answer (struct echo *work, int fd)
+{
+    ssize_t size = churn_serve (fd);
+
+    close (fd);
+    return churn_count (work, size);
+}
+
+static void peer_churn_run (struct echo *work)
+{
+    watch (work->listener, work->listener);
+    for (;;) {
+        int count = epoll_wait (set, events, BATCH, -1);
+
+        for (int i = 0; i < count; i++)
+            if (events[i].data.fd == work->listener)
+                accept_all (work);
+            else if (answer (work, events[i].data.fd))
+                return;
+    }
+}
+
+const struct peer peer = {
+    .version = peer_version,
+    .open = peer_open,
+    .pipes_watch = peer_pipes_watch,
+    .pipes_run = peer_pipes_run,
+    .echo_run = peer_echo_run,
+    .churn_run = peer_churn_run,
+};

@@ -8,12 +8,12 @@ static struct event_base *base;
 static struct pipes *pipes;
 static struct echo *echo;
 
-const char *peer_version (void)
+static const char *peer_version (void)
 {
     return event_get_version ();
 }
 
-void peer_open (void)
+static void peer_open (void)
 {
     base = event_base_new ();
 }
@@ -35,14 +35,14 @@ static void on_pipe (evutil_socket_t fd, short what, void *argument)
         event_base_loopbreak (base);
 }
 
-void peer_pipes_watch (struct pipes *work)
+static void peer_pipes_watch (struct pipes *work)
 {
     pipes = work;
     for (int i = 0; i < work->count; i++)
         watch (work->pairs[i][0], on_pipe, (void *) (intptr_t) i);
 }
 
-void peer_pipes_run (void)
+static void peer_pipes_run (void)
 {
     event_base_dispatch (base);
 }
@@ -75,9 +75,17 @@ static void on_connection (evutil_socket_t listener, short what, void *argument)
     }
 }
 
-void peer_echo_run (struct echo *work)
+static void peer_echo_run (struct echo *work)
 {
     echo = work;
     watch (work->listener, on_connection, 0);
     event_base_dispatch (base);
 }
+
+const struct peer peer = {
+    .version = peer_version,
+    .open = peer_open,
+    .pipes_watch = peer_pipes_watch,
+    .pipes_run = peer_pipes_run,
+    .echo_run = peer_echo_run,
+};

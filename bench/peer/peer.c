@@ -1,5 +1,5 @@
-/* peer.c: the main program of every peer: the same questions, options and output as pipes.c and echo.c.
- * --mode pipes or --mode echo. */
+/* peer.c: the main program of every peer: the same questions, options and output as the programs in the folder
+ * above. --mode pipes, echo, churn or files. */
 #include "peer.h"
 
 #include <string.h>
@@ -9,16 +9,16 @@ static void ask_pipes (const struct bench_options *o)
     struct pipes work;
     struct bench_span span;
 
-    peer_open ();
+    peer.open ();
     pipes_open (&work, o->fds);
-    peer_pipes_watch (&work);
+    peer.pipes_watch (&work);
     pipes_seed (&work, o->active, o->active + o->events / 10);
-    peer_pipes_run ();
+    peer.pipes_run ();
     bench_begin (&span);
     pipes_seed (&work, o->active, o->events);
-    peer_pipes_run ();
+    peer.pipes_run ();
     bench_end (&span);
-    bench_report (&span, o->events, peer_version ());
+    bench_report (&span, o->events, peer.version ());
 }
 
 static void ask_echo (const struct bench_options *o)
@@ -26,21 +26,47 @@ static void ask_echo (const struct bench_options *o)
     struct echo work;
 
     echo_open (&work, o);
-    peer_open ();
-    peer_echo_run (&work);
+    peer.open ();
+    peer.echo_run (&work);
     echo_close (&work);
-    bench_report (&work.span, o->events, peer_version ());
+    bench_report (&work.span, o->events, peer.version ());
+}
+
+static void ask_churn (const struct bench_options *o)
+{
+    struct echo work;
+
+    churn_open (&work, o);
+    peer.open ();
+    peer.churn_run (&work);
+    echo_close (&work);
+    bench_report (&work.span, o->events, peer.version ());
+}
+
+static void ask_files (const struct bench_options *o)
+{
+    struct files work;
+
+    files_open (&work, o);
+    peer.open ();
+    peer.files_run (&work);
+    files_close (&work);
+    bench_report (&work.span, o->events, peer.version ());
 }
 
 int main (int argc, char **argv)
 {
     struct bench_options o = bench_options (argc, argv);
 
-    if (!strcmp (o.mode, "pipes"))
+    if (!strcmp (o.mode, "pipes") && peer.pipes_run)
         ask_pipes (&o);
-    else if (!strcmp (o.mode, "echo"))
+    else if (!strcmp (o.mode, "echo") && peer.echo_run)
         ask_echo (&o);
+    else if (!strcmp (o.mode, "churn") && peer.churn_run)
+        ask_churn (&o);
+    else if (!strcmp (o.mode, "files") && peer.files_run)
+        ask_files (&o);
     else
-        bench_skip ("peers answer pipes and echo");
+        bench_skip ("this peer has no answer to that");
     return 0;
 }

@@ -1,14 +1,21 @@
-/* peer.h: what another event library must be able to do to answer the pipes and the echo question.
- * Each peer is one .c file beside this one, written in that library's own manner, linked with peer.c. */
+/* peer.h: what another event library, or none, must be able to do to answer a question of the benchmarks.
+ * Each peer is one program: .c files beside this one, written in that library's own manner, linked with peer.c. */
 #ifndef BENCH_PEER_H_
 #define BENCH_PEER_H_
 
 #include "../work.h"
 
-const char *peer_version (void);
-void peer_open (void);
-void peer_pipes_watch (struct pipes *work); /* watches every pair for reading, to stay so */
-void peer_pipes_run (void);                 /* runs until pipes_ready is true */
-void peer_echo_run (struct echo *work);     /* runs until echo_serve says ECHO_FINISHED */
+/* What it has no answer to is NULL. */
+struct peer {
+    const char *(*version) (void);
+    void (*open) (void);
+    void (*pipes_watch) (struct pipes *work); /* watches every pair for reading, to stay so */
+    void (*pipes_run) (void);                 /* runs until pipes_ready is true */
+    void (*echo_run) (struct echo *work);     /* runs until echo_over says ECHO_FINISHED */
+    void (*churn_run) (struct echo *work);    /* runs until churn_count is true */
+    void (*files_run) (struct files *work);   /* runs until files_done is true */
+};
+
+extern const struct peer peer; /* the one that is linked in */
 
 #endif

@@ -10,12 +10,12 @@ enum { ENTRIES = 256, COMPLETIONS = 4096 };
 static struct io_uring ring;
 static struct pipes *pipes;
 
-const char *peer_version (void)
+static const char *peer_version (void)
 {
     return "liburing, one-shot poll";
 }
 
-void peer_open (void)
+static void peer_open (void)
 {
     struct io_uring_params params = {
         .flags = IORING_SETUP_CQSIZE | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
@@ -67,14 +67,14 @@ static bool pipes_one (uint64_t value)
     return last;
 }
 
-void peer_pipes_watch (struct pipes *work)
+static void peer_pipes_watch (struct pipes *work)
 {
     pipes = work;
     for (int i = 0; i < work->count; i++)
         arm (work->pairs[i][0], (uint64_t) i);
 }
 
-void peer_pipes_run (void)
+static void peer_pipes_run (void)
 {
     run (pipes_one);
 }
@@ -98,9 +98,17 @@ static bool echo_one (uint64_t value)
     return outcome == ECHO_FINISHED;
 }
 
-void peer_echo_run (struct echo *work)
+static void peer_echo_run (struct echo *work)
 {
     echo = work;
     arm (work->listener, (uint64_t) work->listener);
     run (echo_one);
 }
+
+const struct peer peer = {
+    .version = peer_version,
+    .open = peer_open,
+    .pipes_watch = peer_pipes_watch,
+    .pipes_run = peer_pipes_run,
+    .echo_run = peer_echo_run,
+};

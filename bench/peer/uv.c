@@ -10,12 +10,12 @@ static uv_poll_t *watchers;
 static struct pipes *pipes;
 static struct echo *echo;
 
-const char *peer_version (void)
+static const char *peer_version (void)
 {
     return uv_version_string ();
 }
 
-void peer_open (void)
+static void peer_open (void)
 {
     loop = uv_default_loop ();
 }
@@ -34,7 +34,7 @@ static void on_pipe (uv_poll_t *w, int status, int events)
         uv_stop (loop);
 }
 
-void peer_pipes_watch (struct pipes *work)
+static void peer_pipes_watch (struct pipes *work)
 {
     pipes = work;
     watchers = calloc ((size_t) work->count, sizeof *watchers);
@@ -42,7 +42,7 @@ void peer_pipes_watch (struct pipes *work)
         watch (&watchers[i], work->pairs[i][0], on_pipe);
 }
 
-void peer_pipes_run (void)
+static void peer_pipes_run (void)
 {
     uv_run (loop, UV_RUN_DEFAULT);
 }
@@ -82,7 +82,7 @@ static void on_connection (uv_poll_t *w, int status, int events)
     }
 }
 
-void peer_echo_run (struct echo *work)
+static void peer_echo_run (struct echo *work)
 {
     static uv_poll_t listener;
 
@@ -90,3 +90,49 @@ void peer_echo_run (struct echo *work)
     watch (&listener, work->listener, on_connection);
     uv_run (loop, UV_RUN_DEFAULT);
 }
+
+/* ---- files: uv_fs_read, which is a pool of threads ------------------------------------------- */
+
+static struct files *files;
+
+static void on_read (uv_fs_t *request);
+
+static void read_next (uv_fs_t *request, int slot)
+{
+    int64_t offset = files_next (files, slot);
+    uv_buf_t buffer = uv_buf_init (files_memory (files, slot), FILES_BLOCK);
+
+    request->data = (void *) (intptr_t) slot;
+    if (offset >= 0)
+        uv_fs_read (loop, request, files->fd, &buffer, 1, offset, on_read);
+}
+
+static void on_read (uv_fs_t *request)
+{
+    int slot = (int) (intptr_t) request->data;
+    bool last = files_done (files, slot, request->result);
+
+    uv_fs_req_cleanup (request);
+    if (!last)
+        read_next (request, slot);
+}
+
+static void peer_files_run (struct files *work)
+{
+    uv_fs_t *requests = calloc ((size_t) work->depth, sizeof *requests);
+
+    files = work;
+    for (int i = 0; i < work->depth; i++)
+        read_next (&requests[i], i);
+    uv_run (loop, UV_RUN_DEFAULT); /* until no read is left */
+    free (requests);
+}
+
+const struct peer peer = {
+    .version = peer_version,
+    .open = peer_open,
+    .pipes_watch = peer_pipes_watch,
+    .pipes_run = peer_pipes_run,
+    .echo_run = peer_echo_run,
+    .files_run = peer_files_run,
+};
