@@ -1,0 +1,48 @@
+/* ops_files.c: the files question by operations: --depth reads under way, each completion begins the next. */
+#include "bench.h"
+#include "loop.h"
+#include "ops.h"
+#include "work.h"
+
+#include <stdlib.h>
+
+static struct files work;
+static ev_op *reads;
+
+static void read_next (EV_P_ int slot)
+{
+    int64_t offset = files_next (&work, slot);
+
+    if (offset < 0)
+        return;
+    ev_read_set (&reads[slot], work.fd, files_memory (&work, slot), FILES_BLOCK, offset);
+    ev_op_start (EV_A_ & reads[slot]);
+}
+
+static void on_read (EV_P_ ev_op *op, int revents)
+{
+    int slot = (int) (op - reads);
+
+    (void) revents;
+    if (!files_done (&work, slot, op->result))
+        read_next (EV_A_ slot);
+}
+
+int main (int argc, char **argv)
+{
+    struct bench_options o = bench_options (argc, argv);
+    struct ev_loop *loop;
+
+    files_open (&work, &o);
+    loop = ops_loop (&o);
+    reads = calloc ((size_t) o.depth, sizeof *reads);
+    for (int i = 0; i < o.depth; i++) {
+        ev_init (&reads[i], on_read);
+        read_next (loop, i);
+    }
+    ev_run (loop, 0); /* until no read is left */
+    files_close (&work);
+    ops_check (loop, &o);
+    bench_report (&work.span, o.events, bench_loop_library ());
+    return 0;
+}
