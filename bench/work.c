@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -15,6 +16,7 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/statfs.h>
 #include <sys/wait.h>
 
 enum {
@@ -284,6 +286,14 @@ static void files_prepare (const char *path)
     close (fd);
 }
 
+/* tmpfs takes O_DIRECT since Linux 6.6, and ignores it. */
+static bool files_in_memory (int fd)
+{
+    struct statfs system;
+
+    return fstatfs (fd, &system) == 0 && system.f_type == TMPFS_MAGIC;
+}
+
 void files_open (struct files *f, const struct bench_options *o)
 {
     memset (f, 0, sizeof *f);
@@ -297,7 +307,7 @@ void files_open (struct files *f, const struct bench_options *o)
     memset (f->memory, 0xff, (size_t) f->depth * FILES_BLOCK);
     files_prepare (o->file);
     f->fd = open (o->file, O_RDONLY | O_CLOEXEC | (o->direct ? O_DIRECT : 0));
-    if (f->fd < 0)
+    if (f->fd < 0 || (o->direct && files_in_memory (f->fd)))
         bench_skip ("this file system has no O_DIRECT");
 }
 
