@@ -40,8 +40,7 @@ def server(*arguments):
             connect(process.port).close()  # what is made for the first client only is there now
             files = wait_for_calm(process)
             yield process
-            eventually(lambda: descriptors(process) <= files, "leaves descriptors open:", files, "before, now",
-                       os.listdir("/proc/%d/fd" % process.pid))
+            eventually(lambda: descriptors(process) <= files, "leaves descriptors open, before:", files)
             check(process.poll() is None, "has ended with", process.returncode)
         finally:
             process.kill()
@@ -347,6 +346,8 @@ def op_supervisor():
     stubborn = "trap '' TERM; sleep 611 & echo pid $!; wait; wait"
     with subprocess.Popen([program, works, fails, dies, "sleep 612", stubborn], stdout=subprocess.PIPE,
                           text=True) as process:
+        watchdog = threading.Timer(PATIENCE, process.kill)
+        watchdog.start()
         try:
             lines = []
             while (lines.count(fails + ": ended with code 3\n") < 3 or lines.count(dies + ": ended by signal 9\n") < 3
@@ -356,6 +357,7 @@ def op_supervisor():
             process.send_signal(signal.SIGTERM)
             rest, _ = process.communicate(timeout=PATIENCE)
         finally:
+            watchdog.cancel()
             process.kill()
     check(process.returncode == 0, "ends with", process.returncode)
     output = "".join(lines) + rest
