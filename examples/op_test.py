@@ -578,15 +578,4 @@ def op_http():
     return True
 
 
-def with_both_engines():
-    """On two backends once more with the other engine under the operations."""
-    other = {"128": "ready", "4": "uring"}.get(os.environ["LIBEV_FLAGS"])
-    done = globals()[name]()
-    if other:
-        os.environ["EVRING_OPS"] = other
-        globals()[name]()
-        del os.environ["EVRING_OPS"]
-    return done
-
-
-on_every_backend(with_both_engines)
+on_every_backend(globals()[name])
