@@ -32,9 +32,10 @@ def eventually(claim, *what):
 
 
 @contextlib.contextmanager
-def server(*arguments):
+def server(*arguments, limit=1024):
     """A server that has printed its port; afterwards it must still be there and have closed what it opened."""
-    with subprocess.Popen([program, *arguments], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(["sh", "-c", 'ulimit -n "$0" && exec "$@"', str(limit), program, *arguments],
+                          stdout=subprocess.PIPE, text=True) as process:
         try:
             process.port = int(process.stdout.readline())
             connect(process.port).close()  # what is made for the first client only is there now
@@ -154,7 +155,19 @@ def echo_with_a_glutton(port):
         reset(glutton)
 
 
+def echo_without_descriptors():
+    """Who comes when there are none has to wait until somebody leaves."""
+    with server("0", limit=32) as process:
+        peers = [connect(process.port) for _ in range(60)]
+        for number, peer in enumerate(peers):
+            peer.sendall(b"%02d" % number)
+        for number, peer in enumerate(peers):
+            check(receive(peer, 2) == b"%02d" % number, "mixes up its clients")
+            peer.close()
+
+
 def op_echo():
+    echo_without_descriptors()
     with server("0") as process:
         echo(process.port)
         many_echoes(process.port, 200)
