@@ -24,6 +24,8 @@
 
 #define EVI_LIKELY(x) __builtin_expect (!!(x), 1)
 #define EVI_UNLIKELY(x) __builtin_expect (!!(x), 0)
+/* Kept out of the way of what runs often: a call to it costs its callers no registers. */
+#define EVI_COLD __attribute__ ((cold, noinline))
 #define EVI_COUNT(array) (sizeof (array) / sizeof *(array))
 
 #define EVI_IO_BITS (EV_READ | EV_WRITE)

@@ -10,9 +10,9 @@ EVI void evi_syserr (const char *call, int err);
 EVI int evi_syserr_watched (void); /* the program has set a callback */
 
 /* The program broke a rule, and there is no watcher to tell: message and abort. */
-EVI void evi_misuse (const char *call, const char *rule);
+EVI_COLD EVI void evi_misuse (const char *call, const char *rule);
 
 /* The program broke a rule; the caller goes on to tell the watcher. */
-EVI void evi_complain (const char *call, const char *rule);
+EVI_COLD EVI void evi_complain (const char *call, const char *rule);
 
 #endif

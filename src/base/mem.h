@@ -10,9 +10,9 @@ EVI void *evi_resize (void *memory, long size);
 
 /* Makes room for need elements of size bytes each. Returns the array, moved or not. Rooms grow by a quarter:
  * many loops hold many of them for long. What a loop has needed once it keeps, and allocates no more when warm. */
-EVI void *evi_fit (void *array, unsigned *room, unsigned need, unsigned size);
-EVI void *evi_fit_zeroed (void *array, unsigned *room, unsigned need,
-                          unsigned size); /* … new elements zeroed */
+EVI_COLD EVI void *evi_fit (void *array, unsigned *room, unsigned need, unsigned size);
+EVI_COLD EVI void *evi_fit_zeroed (void *array, unsigned *room, unsigned need,
+                                   unsigned size); /* … new elements zeroed */
 
 #define EVI_FIT(array, room, need) EVI_FIT_BY (evi_fit, array, room, need)
 #define EVI_FIT_ZEROED(array, room, need) EVI_FIT_BY (evi_fit_zeroed, array, room, need)

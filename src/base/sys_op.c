@@ -46,6 +46,17 @@ EVI int evi_sys_fd_nonblocking (int fd)
     return flags < 0 ? -errno : (flags & O_NONBLOCK) != 0;
 }
 
+#ifndef O_DIRECT
+#define O_DIRECT __O_DIRECT /* glibc keeps the short name for _GNU_SOURCE */
+#endif
+
+EVI int evi_sys_fd_direct (int fd)
+{
+    int flags = fcntl (fd, F_GETFL);
+
+    return flags < 0 || flags & O_DIRECT;
+}
+
 EVI int evi_sys_nonblocking (int fd, int on)
 {
     int flags = fcntl (fd, F_GETFL), wanted;

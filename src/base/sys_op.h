@@ -22,6 +22,7 @@ enum {
 EVI int evi_sys_kind (int fd); /* EVI_KIND_* or -errno */
 
 EVI int evi_sys_fd_nonblocking (int fd);      /* 1, 0, or -errno */
+EVI int evi_sys_fd_direct (int fd);           /* nonzero: reads go past the page cache, and sleep */
 EVI int evi_sys_nonblocking (int fd, int on); /* 1: it was before, 0: it was not, or -errno */
 
 /* Sockets: never sleep (except the first two), never raise SIGPIPE. */

@@ -153,12 +153,19 @@ static void run_wait (struct ev_loop *loop, ev_tstamp limit)
     loop->backend->reap (loop);
 }
 
+/* Does the length of the sleep depend on how long the callbacks took? If not, one look at the clock, after it, will do. */
+static int run_counts_time (const struct ev_loop *loop)
+{
+    return loop->timers.count || loop->periodics.count || loop->io_interval > 0;
+}
+
 static void run_poll (struct ev_loop *loop, int flags)
 {
     ev_tstamp polled_at = loop->clock.mono, limit;
     int knocked;
 
-    run_update_time (loop);
+    if (run_counts_time (loop))
+        run_update_time (loop);
     knocked = evi_wake_sleep (loop);
     limit = run_limit (loop, flags, knocked, polled_at);
     loop->fds.told_broken = 0;

@@ -137,9 +137,10 @@ EVI void evi_bufs_untake (struct ev_pool *pool, void *buf)
     pool->free[pool->free_count++] = (uint16_t) index;
 }
 
-EVI void evi_bufs_lent (struct ev_pool *pool, void *buf)
+EVI void *evi_bufs_lent (struct ev_pool *pool, unsigned index)
 {
-    pool->lent[evi_bufs_index (pool, buf)] = EVI_LENT_OUT;
+    pool->lent[index] = EVI_LENT_OUT;
+    return pool->memory + index * pool->size;
 }
 
 EVI void evi_bufs_show (struct ev_pool *pool)

@@ -10,11 +10,9 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 
 /* Codes of the kernel that are not for programs: ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND, ENOIOCTLCMD and
  * ERESTART_RESTARTBLOCK come out of interrupted requests on some kernels (seen on 6.18). */
-enum { OP_VECTORS_MAX = 1024 }; /* UIO_MAXIOV, which both engines' system calls have */
 enum { OP_RESTART_FIRST = -512, OP_RESTART_LAST = -516 };
 
 #define OP_KIND(lane, traits, name)   \
@@ -86,12 +84,10 @@ static void op_side_stop_timer (struct ev_loop *loop, struct evi_side *side)
     ev_timer_stop (EV_A_ & side->timer);
 }
 
-static void op_side_free (struct ev_loop *loop, ev_op *op)
+EVI_COLD static void op_side_free (struct ev_loop *loop, ev_op *op)
 {
     struct evi_side *side = op->side;
 
-    if (EVI_LIKELY (!side))
-        return;
     op_side_stop_timer (loop, side);
     side->op = NULL;
     side->next = loop->ops->sides;
@@ -122,7 +118,7 @@ EVI void evi_op_unqueue (struct ev_loop *loop, ev_op *op)
 }
 
 /* As for ev_io: a number far beyond any open file must not cost its weight in memory. */
-static int op_lane_fit (struct ev_loop *loop, int fd)
+EVI int evi_op_lane_fit (struct ev_loop *loop, int fd)
 {
     struct evi_ops *ops = loop->ops;
 
@@ -156,7 +152,8 @@ static void op_lane_join (struct ev_loop *loop, ev_op *op)
     op->next = NULL;
     if (EVI_LIKELY (!head)) {
         lane->head = op->prev = op;
-        op_queue (loop, op);
+        if (!evi_op_ready_send_now (loop, op))
+            op_queue (loop, op);
         return;
     }
     op->state = EVI_STATE_LANED;
@@ -195,7 +192,7 @@ EVI void evi_op_begin (ev_op *op, int code)
     op->code = (unsigned char) code;
 }
 
-static void op_start_deadline (struct ev_loop *loop, ev_op *op)
+EVI_COLD static void op_start_deadline (struct ev_loop *loop, ev_op *op)
 {
     struct evi_side *side = evi_op_side (loop, op);
 
@@ -212,7 +209,7 @@ static void op_enter (struct ev_loop *loop, ev_op *op)
         op_start_deadline (loop, op);
     if (!op_wants_lane (op))
         op_queue (loop, op);
-    else if (EVI_LIKELY (op_lane_fit (loop, op->fd) == 0))
+    else if (EVI_LIKELY (evi_op_lane_fit (loop, op->fd) == 0))
         op_lane_join (loop, op);
     else {
         op->hint |= EVI_HINT_BAD_FD;
@@ -230,7 +227,7 @@ static void op_activate (struct ev_loop *loop, ev_op *op)
 }
 
 /* Everything that is linked behind op waits from now on. */
-static void op_activate_links (struct ev_loop *loop, ev_op *op)
+EVI_COLD static void op_activate_links (struct ev_loop *loop, ev_op *op)
 {
     for (ev_op *next = op->link; next; op = next, next = next->link) {
         if (ev_is_active (next) || ev_is_pending (next)) {
@@ -264,30 +261,11 @@ void ev_op_start (EV_P_ ev_op *op) EV_NOEXCEPT
     EVI_VERIFY_CHANGE (loop);
 }
 
-/* What one engine would refuse and the other misunderstand. */
-static int op_malformed (const ev_op *op)
-{
-    switch (op->code) {
-    case EVI_CODE_READV:
-    case EVI_CODE_WRITEV:
-        return op->size > OP_VECTORS_MAX || op->offset < -1; /* also: a negative number of them */
-    case EVI_CODE_READ:
-    case EVI_CODE_WRITE:
-        return op->offset < -1;
-    case EVI_CODE_RECV_POOL:
-        return op->flags & (MSG_WAITALL | MSG_PEEK);
-    default:
-        return 0;
-    }
-}
-
 static void op_hand_over (struct ev_loop *loop, ev_op *op)
 {
     op->state = EVI_STATE_IDLE;
-    if (EVI_UNLIKELY (op->hint & EVI_HINT_BAD_FD))
+    if (EVI_UNLIKELY (op->hint & (EVI_HINT_BAD_FD | EVI_HINT_TRIED)))
         evi_op_done (loop, op, -EBADF);
-    else if (EVI_UNLIKELY (op_malformed (op)))
-        evi_op_done (loop, op, -EINVAL);
     else if (!evi_op_uring_start (loop, op))
         evi_op_ready_start (loop, op);
 }
@@ -328,7 +306,8 @@ static ssize_t op_judge (const ev_op *op, ssize_t result)
 
 static void op_deactivate (struct ev_loop *loop, ev_op *op)
 {
-    op_side_free (loop, op);
+    if (EVI_UNLIKELY (op->side != NULL))
+        op_side_free (loop, op);
     op->state = EVI_STATE_IDLE;
     evi_list_stop (loop, &loop->ops->active, op);
 }
@@ -340,11 +319,11 @@ static void op_tell (struct ev_loop *loop, ev_op *op)
 }
 
 /* The next in the chain may start, or all of them are off. The last is fed first, to be called last. */
-static void op_follow (struct ev_loop *loop, ev_op *op, int succeeded)
+EVI_COLD static void op_follow_link (struct ev_loop *loop, ev_op *op, int succeeded)
 {
     ev_op *last = op;
 
-    if (EVI_LIKELY (!op->link) || op->hint & EVI_HINT_CUT)
+    if (op->hint & EVI_HINT_CUT)
         return;
     if (succeeded) {
         op->link->state = EVI_STATE_IDLE;
@@ -361,6 +340,12 @@ static void op_follow (struct ev_loop *loop, ev_op *op, int succeeded)
         op_tell (loop, last);
         last = before;
     }
+}
+
+static void op_follow (struct ev_loop *loop, ev_op *op, int succeeded)
+{
+    if (EVI_UNLIKELY (op->link != NULL))
+        op_follow_link (loop, op, succeeded);
 }
 
 /* The program will not be told of it: what it has made must go. */
@@ -442,7 +427,7 @@ static void op_deliver (EV_P_ ev_watcher *w, int revents)
 
 EVI void evi_op_done (struct ev_loop *loop, ev_op *op, ssize_t result)
 {
-    result = op_judge (op, result);
+    result = EVI_UNLIKELY (op->hint & EVI_HINT_TRIED) ? op->result : op_judge (op, result);
     if (evi_op_kind (op)->traits & EVI_TRAIT_ARRIVES) {
         evi_op_arrive (loop, op, result, NULL, 1);
         return;

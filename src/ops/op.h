@@ -65,7 +65,7 @@ enum {                         /* op->hint: what has been found out about this r
        EVI_HINT_LANE = 1,      /* it is in a lane */
        EVI_HINT_BAD_FD = 2,    /* its descriptor is none */
        EVI_HINT_READY = 4,     /* the ring cannot do it: the other road */
-       EVI_HINT_SINGLE = 8,    /* … cannot repeat it */
+       EVI_HINT_TRIED = 8,     /* it is done: its result is here, and to be told */
        EVI_HINT_NO_ZC = 16,    /* … cannot send it without copying */
        EVI_HINT_BLOCKING = 32, /* its socket was blocking and is to become so again */
        EVI_HINT_NOTIFY = 64,   /* its result is here, the kernel still holds the buffer */
@@ -115,8 +115,9 @@ struct evi_side {
 };
 
 struct evi_lane {
-    ev_op *head; /* the one that runs; the others behind it by next, head->prev is the last */
-    int8_t dry;  /* the last try found nothing more: wait for readiness before the next */
+    ev_op *head;      /* the one that runs; the others behind it by next, head->prev is the last */
+    uint8_t dry;      /* the last try found nothing more: wait for readiness before the next */
+    uint8_t buffered; /* reads until it is asked again whether the file is read past the page cache */
 };
 
 struct evi_slot {
@@ -142,10 +143,11 @@ struct evi_ops {
     struct evi_slot *slots;
     unsigned slot_count, slot_free;
     unsigned flying;
-    unsigned epoch;  /* of the ring that was last asked what it can do */
-    uint64_t knows;  /* a bit per opcode of the ring */
-    unsigned lacks;  /* … found out by trying */
-    int recalling;   /* the ring is about to be closed */
+    unsigned epoch; /* of the ring that was last asked what it can do */
+    uint64_t knows; /* a bit per opcode of the ring */
+    uint32_t plain; /* a bit per code: the ring has it, and submission and completion are as the table says */
+    unsigned lacks; /* … found out by trying */
+    int recalling;  /* the ring is about to be closed */
     uint16_t groups; /* numbers of buffer groups given out */
     ev_io *attached; /* its ring is not the backend's: what watches it */
 };
@@ -159,6 +161,7 @@ EVI void evi_op_done (struct ev_loop *loop, ev_op *op, ssize_t result);
 EVI void evi_op_arrive (struct ev_loop *loop, ev_op *op, ssize_t result, void *buf, int last);
 /* The engine gives it back: it will be handed out again, in its turn. */
 EVI void evi_op_again (struct ev_loop *loop, ev_op *op);
+EVI int evi_op_lane_fit (struct ev_loop *loop, int fd);    /* 0: there is a row for it; -EBADF */
 EVI void evi_op_unqueue (struct ev_loop *loop, ev_op *op); /* it is not to be handed out after all */
 EVI void evi_op_begin (ev_op *op, int code); /* for the set functions: all private members cleared */
 
@@ -176,6 +179,11 @@ EVI void evi_op_uring_close (struct ev_loop *loop);
 EVI void evi_op_uring_give (struct ev_pool *pool, unsigned index); /* a buffer goes back to the kernel */
 EVI void evi_op_uring_withdraw (struct ev_pool *pool); /* the kernel gets no buffers of it any more */
 
+/* Reads what lies in memory already, on the spot. Nonzero: that was it. */
+EVI int evi_op_ready_read_now (struct ev_loop *loop, ev_op *op);
+/* Sends on the spot what a loop without a ring would send a little later, while it is in the processor's cache.
+ * Nonzero: it waits for room. Zero: it is to be queued, with its result if it is done. */
+EVI int evi_op_ready_send_now (struct ev_loop *loop, ev_op *op);
 EVI void evi_op_ready_start (struct ev_loop *loop, ev_op *op);
 EVI void evi_op_ready_collect (struct ev_loop *loop); /* what threads have done */
 /* Gives up waiting, or asks a thread to. Nonzero: nothing holds it any more. */
@@ -210,11 +218,11 @@ struct ev_pool {
 enum { EVI_LENT_FREE, EVI_LENT_OUT, EVI_LENT_KEPT };
 
 EVI unsigned evi_bufs_index (const struct ev_pool *pool, const void *buf);
-EVI int evi_bufs_any (const struct ev_pool *pool);          /* some are free, wherever */
-EVI void *evi_bufs_take (struct ev_pool *pool);             /* NULL: empty */
-EVI void evi_bufs_untake (struct ev_pool *pool, void *buf); /* nothing was put into it */
-EVI void evi_bufs_lent (struct ev_pool *pool, void *buf);   /* the kernel has filled it */
-EVI void evi_bufs_gather (struct ev_pool *pool);            /* all that are not lent are free here */
+EVI int evi_bufs_any (const struct ev_pool *pool);              /* some are free, wherever */
+EVI void *evi_bufs_take (struct ev_pool *pool);                 /* NULL: empty */
+EVI void evi_bufs_untake (struct ev_pool *pool, void *buf);     /* nothing was put into it */
+EVI void *evi_bufs_lent (struct ev_pool *pool, unsigned index); /* the kernel has filled it */
+EVI void evi_bufs_gather (struct ev_pool *pool);                /* all that are not lent are free here */
 /* Around the callback that sees the buffer. */
 EVI void evi_bufs_show (struct ev_pool *pool);
 EVI void evi_bufs_shown (struct ev_pool *pool, void *buf);

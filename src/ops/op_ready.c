@@ -20,6 +20,8 @@
 enum {
     READY_ACCEPTS = 64,  /* connections taken per readiness: others have a turn in between */
     READY_VECTORS = 16,  /* pieces of a message sent again after a short count */
+    READY_ALIGNED = 512, /* what a read past the page cache needs at least */
+    READY_BUFFERED = 64, /* reads of a file until it is asked again */
     READY_SPLICE_MS = 20 /* how often a splice that waits looks whether it is still wanted */
 };
 
@@ -592,23 +594,40 @@ static void ready_direct (struct ev_loop *loop, ev_op *op)
     evi_op_done (loop, op, result);
 }
 
-/* What lies in memory already is read on the spot; only what would sleep goes to a thread. A piece of it does not
- * count: the thread reads it all again, so that only the end of the file makes a result short. */
-static int ready_read_now (struct ev_loop *loop, ev_op *op)
+/* A read past the page cache sleeps, whatever it was asked. Its parameters are aligned, so only then the file is
+ * asked, and only now and then: a number may stand for another file one day. */
+static int ready_direct_read (struct ev_loop *loop, const ev_op *op)
+{
+    struct evi_lane *lane;
+
+    if (((uintptr_t) op->buf | (uint64_t) op->offset) % READY_ALIGNED && op->code == EVI_CODE_READ)
+        return 0;
+    if (evi_op_lane_fit (loop, op->fd) < 0)
+        return 1;
+    lane = &loop->ops->lanes[op->fd][EVI_LANE_RECV];
+    if (lane->buffered) {
+        lane->buffered--;
+        return 0;
+    }
+    if (evi_sys_fd_direct (op->fd))
+        return 1;
+    lane->buffered = READY_BUFFERED;
+    return 0;
+}
+
+/* Only what would sleep goes to a thread, or to the ring. A piece of it does not count: it is read all again, so
+ * that only the end of the file makes a result short. */
+EVI int evi_op_ready_read_now (struct ev_loop *loop, ev_op *op)
 {
     struct iovec one;
     const struct iovec *vec;
     ssize_t got;
     int count;
 
-    if (!ready_reads (op) || op->offset < 0)
+    if (!ready_reads (op) || op->offset < 0 || ready_direct_read (loop, op))
         return 0;
     vec = ready_vector (op, &one, &count);
     got = evi_sys_readv_now (op->fd, vec, count, op->offset);
-    if (EVI_UNLIKELY (got == -ESPIPE)) {
-        ready_attempt (loop, op);
-        return 1;
-    }
     if (got < 0 || (got && (size_t) got < ready_total (vec, (size_t) count)))
         return 0;
     evi_op_done (loop, op, got);
@@ -624,7 +643,7 @@ static void ready_start_position (struct ev_loop *loop, ev_op *op)
         evi_op_done (loop, op, kind);
     else if (kind != EVI_KIND_FILE)
         ready_attempt (loop, op);
-    else if (!ready_read_now (loop, op))
+    else if (!evi_op_ready_read_now (loop, op))
         evi_op_ready_thread (loop, op);
 }
 
@@ -671,6 +690,23 @@ EVI void evi_op_ready_start (struct ev_loop *loop, ev_op *op)
         ready_wait (loop, op, op->fd, ready_events (op));
     else
         ready_attempt (loop, op);
+}
+
+EVI int evi_op_ready_send_now (struct ev_loop *loop, ev_op *op)
+{
+    ssize_t result;
+
+    if (op->code != EVI_CODE_SEND || (loop->ring && !loop->ops->forbidden) || loop->waiting)
+        return 0;
+    loop->stats.ops_ready++;
+    result = ready_try (op);
+    if (EVI_UNLIKELY (result == -EAGAIN && !ready_dontwait (op))) {
+        ready_wait (loop, op, op->fd, EV_WRITE);
+        return 1;
+    }
+    op->result = result;
+    op->hint |= EVI_HINT_TRIED;
+    return 0;
 }
 
 /* ---- ending early ---- */

@@ -4,6 +4,10 @@
 
 #if EV_OP_ENABLE
 
+#include <sys/socket.h>
+
+enum { SET_VECTORS_MAX = 1024 }; /* UIO_MAXIOV */
+
 /* -- sockets -- */
 
 void ev_accept_set (ev_op *op, int fd, int flags) EV_NOEXCEPT
@@ -37,7 +41,7 @@ void ev_recv_set (ev_op *op, int fd, void *buf, size_t size, int flags) EV_NOEXC
 
 void ev_recv_pool_set (ev_op *op, int fd, ev_pool *pool, int flags) EV_NOEXCEPT
 {
-    set_data (op, EVI_CODE_RECV_POOL, fd, NULL, 0, flags);
+    set_data (op, flags & (MSG_WAITALL | MSG_PEEK) ? EVI_CODE_NONE : EVI_CODE_RECV_POOL, fd, NULL, 0, flags);
     op->more = pool;
 }
 
@@ -84,10 +88,17 @@ void ev_close_set (ev_op *op, int fd) EV_NOEXCEPT
     set_data (op, EVI_CODE_CLOSE, fd, NULL, 0, 0);
 }
 
+/* What one engine would refuse and the other misunderstand is no operation: -EINVAL. */
 static void set_position (ev_op *op, int code, int fd, const void *buf, size_t size, int64_t offset)
 {
-    set_data (op, code, fd, buf, size, 0);
+    set_data (op, offset < -1 ? EVI_CODE_NONE : code, fd, buf, size, 0);
     op->offset = offset;
+}
+
+static void set_vectors (ev_op *op, int code, int fd, const struct iovec *vec, int count, int64_t offset)
+{
+    set_position (op, count < 0 || count > SET_VECTORS_MAX ? EVI_CODE_NONE : code, fd, vec, (size_t) count,
+                  offset);
 }
 
 void ev_read_set (ev_op *op, int fd, void *buf, size_t size, int64_t offset) EV_NOEXCEPT
@@ -102,12 +113,12 @@ void ev_write_set (ev_op *op, int fd, const void *buf, size_t size, int64_t offs
 
 void ev_readv_set (ev_op *op, int fd, const struct iovec *vec, int count, int64_t offset) EV_NOEXCEPT
 {
-    set_position (op, EVI_CODE_READV, fd, vec, (size_t) count, offset);
+    set_vectors (op, EVI_CODE_READV, fd, vec, count, offset);
 }
 
 void ev_writev_set (ev_op *op, int fd, const struct iovec *vec, int count, int64_t offset) EV_NOEXCEPT
 {
-    set_position (op, EVI_CODE_WRITEV, fd, vec, (size_t) count, offset);
+    set_vectors (op, EVI_CODE_WRITEV, fd, vec, count, offset);
 }
 
 void ev_fsync_set (ev_op *op, int fd, int datasync) EV_NOEXCEPT

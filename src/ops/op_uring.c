@@ -38,6 +38,11 @@ static const uint8_t op_uring_opcodes[EVI_CODES] = {
     [EVI_CODE_MKDIRAT] = EVI_OP_MKDIRAT,     [EVI_CODE_SPLICE] = EVI_OP_SPLICE,
 };
 
+/* Those of which the table says all there is to say. */
+static const uint8_t op_uring_plain[] = { EVI_CODE_READ,   EVI_CODE_READV,    EVI_CODE_FSYNC,
+                                          EVI_CODE_OPENAT, EVI_CODE_UNLINKAT, EVI_CODE_FTRUNCATE,
+                                          EVI_CODE_MKDIRAT };
+
 /* ---- slots ---- */
 
 static unsigned op_uring_slot_take (struct evi_ops *ops, ev_op *op)
@@ -83,8 +88,19 @@ static int op_uring_has (const struct evi_ops *ops, unsigned opcode)
 
 static void op_uring_learn (struct ev_loop *loop)
 {
-    loop->ops->epoch = loop->ring->epoch;
-    loop->ops->knows = evi_ring_knows (&loop->ring->ring);
+    struct evi_ops *ops = loop->ops;
+
+    ops->epoch = loop->ring->epoch;
+    ops->knows = evi_ring_knows (&loop->ring->ring);
+    ops->plain = 0;
+    for (unsigned i = 0; i < EVI_COUNT (op_uring_plain); i++)
+        if (op_uring_has (ops, op_uring_opcodes[op_uring_plain[i]]))
+            ops->plain |= (uint32_t) 1 << op_uring_plain[i];
+}
+
+static int op_uring_is_plain (const struct evi_ops *ops, const ev_op *op)
+{
+    return EVI_LIKELY (ops->plain >> op->code & 1);
 }
 
 /* Writing must not raise SIGPIPE. Since 6.18 a write can be asked to be quiet; before, only files are written to on
@@ -102,6 +118,8 @@ static int op_uring_can (struct ev_loop *loop, ev_op *op)
     const struct evi_ops *ops = loop->ops;
     unsigned opcode = op_uring_opcodes[op->code];
 
+    if (op_uring_is_plain (ops, op))
+        return 1;
     switch (op->code) {
     case EVI_CODE_SQE:
         return 1;
@@ -216,7 +234,14 @@ static void op_uring_fill (struct ev_loop *loop, struct evi_sqe *sqe, const ev_o
     sqe->len = op_uring_length (op->size);
     sqe->off = (uint64_t) op->offset;
     sqe->op_flags = op->flags;
-    op_uring_fill_special (loop, sqe, op);
+    if (!op_uring_is_plain (loop->ops, op))
+        op_uring_fill_special (loop, sqe, op);
+}
+
+/* A ring is for many. One read of what lies in memory is cheaper by itself. */
+static int op_uring_alone (struct ev_loop *loop, const ev_op *op)
+{
+    return op->code == EVI_CODE_READ && loop->op_queued == 1 && !evi_ring_queued (&loop->ring->ring);
 }
 
 EVI int evi_op_uring_start (struct ev_loop *loop, ev_op *op)
@@ -234,6 +259,8 @@ EVI int evi_op_uring_start (struct ev_loop *loop, ev_op *op)
         evi_op_done (loop, op, -EINVAL);
         return 1;
     }
+    if (op_uring_alone (loop, op) && evi_op_ready_read_now (loop, op))
+        return 1;
     sqe = evi_loopring_sqe (loop, loop->ring);
     if (EVI_UNLIKELY (!sqe)) { /* the ring is about to be made anew, or to be given up: it waits for that */
         evi_op_again (loop, op);
@@ -286,12 +313,8 @@ static void op_uring_accepted (struct ev_loop *loop, ev_op *op, int32_t res, uin
 static void op_uring_received (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t flags)
 {
     struct ev_pool *pool = op->more;
-    void *buf = NULL;
+    void *buf = flags & EVI_CQE_F_BUFFER ? evi_bufs_lent (pool, flags >> EVI_CQE_BUFFER_SHIFT) : NULL;
 
-    if (flags & EVI_CQE_F_BUFFER) {
-        buf = pool->memory + (flags >> EVI_CQE_BUFFER_SHIFT) * pool->size;
-        evi_bufs_lent (pool, buf);
-    }
     if (EVI_LIKELY (res > 0)) {
         evi_op_arrive (loop, op, res, buf, 0);
         if (EVI_UNLIKELY (!(flags & EVI_CQE_F_MORE)))
@@ -444,6 +467,10 @@ static void op_uring_landed (struct ev_loop *loop, uint64_t name, int32_t res, u
     if (EVI_UNLIKELY (res == -ECANCELED && ops->recalling
                       && !op->wish)) { /* nobody wanted that: on the next ring */
         op_uring_go_on (loop, op);
+        return;
+    }
+    if (res >= 0 && op_uring_is_plain (ops, op)) {
+        op_uring_finish (loop, op, res);
         return;
     }
     switch (op->code) {
