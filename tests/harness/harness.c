@@ -1,8 +1,11 @@
-/* harness.c: registers tests, runs them through Check, counts skips and open descriptors. See harness.h. */
+/* harness.c: registers tests, runs them through Check, counts skips, open descriptors and threads. See harness.h. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
 #include "harness.h"
+#ifndef STOCK_LIBEV
+#include <ev_op.h>
+#endif
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -33,10 +36,22 @@ static const struct {
 };
 enum { BACKENDS = sizeof backends / sizeof *backends };
 
+/* Where operations run: on the loop's own ring, on one that is attached to the loop, or by readiness and threads. */
+static const struct {
+    const char *name;
+    unsigned backend;
+    int ring, attached;
+} engines[] = {
+    { "uring", EVBACKEND_IOURING, 1, 0 },   { "attached", EVBACKEND_EPOLL, 1, 1 },
+    { "ready", EVBACKEND_EPOLL, 0, 0 },     { "ready@uring", EVBACKEND_IOURING, 0, 0 },
+    { "ready@poll", EVBACKEND_POLL, 0, 0 }, { "ready@select", EVBACKEND_SELECT, 0, 0 },
+};
+enum { ENGINES = sizeof engines / sizeof *engines };
+
 static struct registered {
     const TTest *test;
     const char *name;
-    int each_backend;
+    enum test_scope scope;
 } tests[TESTS_MAX];
 static int tests_count;
 
@@ -47,21 +62,32 @@ static struct skips {
 } * skips;
 
 unsigned test_backend;
-static const char *backend_name = "";
+static const char *backend_name = "", *engine_name = "";
+static int engine; /* its index, in a TEST_ENGINES */
 static const char *test_name = "";
 static struct ev_loop *loops[LOOPS_MAX];
-static int loops_count, fds_before;
+static int loops_count, fds_before, threads_before;
 
 const char *test_backend_name (void)
 {
     return backend_name;
 }
 
-void test_register (const TTest *test, const char *name, int each_backend)
+const char *test_engine_name (void)
+{
+    return engine_name;
+}
+
+int test_engine_ring (void)
+{
+    return *engine_name && engines[engine].ring;
+}
+
+void test_register (const TTest *test, const char *name, enum test_scope scope)
 {
     if (tests_count == TESTS_MAX)
         abort ();
-    tests[tests_count++] = (struct registered){ test, name, each_backend };
+    tests[tests_count++] = (struct registered){ test, name, scope };
 }
 
 int test_fd_count (void)
@@ -77,14 +103,63 @@ int test_fd_count (void)
     return count - 2; /* . and .. */
 }
 
-void test_begin (const char *name, int each_backend, int index)
+static int is_worker_of_ring (const char *task)
+{
+    char path[300], name[32] = "";
+    FILE *file;
+
+    snprintf (path, sizeof path, "/proc/self/task/%s/comm", task);
+    file = fopen (path, "r");
+    if (!file)
+        return 1; /* gone meanwhile */
+    if (!fgets (name, sizeof name, file))
+        name[0] = 0;
+    fclose (file);
+    return !name[0] || !strncmp (name, "iou-", 4);
+}
+
+int test_thread_count (void)
+{
+    DIR *dir = opendir ("/proc/self/task");
+    int count = 0;
+
+    if (!dir)
+        return 0;
+    for (struct dirent *entry; (entry = readdir (dir));)
+        count += entry->d_name[0] != '.' && !is_worker_of_ring (entry->d_name);
+    closedir (dir);
+    return count;
+}
+
+/* A thread that was joined is shown for another moment. */
+static int threads_left (void)
+{
+    int left = 0;
+
+    for (int i = 0; i < 1000; i++) {
+        left = test_thread_count () - threads_before;
+        if (left <= 0)
+            break;
+        usleep (2000);
+    }
+    return left;
+}
+
+void test_begin (const char *name, enum test_scope scope, int index)
 {
     test_name = name;
-    if (each_backend) {
+    if (scope == TEST_EACH_BACKEND) {
         test_backend = backends[index].bit;
         backend_name = backends[index].name;
     }
+    if (scope == TEST_EACH_ENGINE) {
+        engine = index;
+        engine_name = engines[index].name;
+        test_backend = engines[index].backend;
+        setenv ("EVRING_OPS", engines[index].ring ? "" : "ready", 1);
+    }
     fds_before = test_fd_count ();
+    threads_before = test_thread_count ();
     test_deadline (SECONDS_DEFAULT);
 }
 
@@ -106,12 +181,25 @@ void test_end (void)
     alarm (0);
     ck_assert_msg (test_fd_count () <= fds_before, "%s leaves %d descriptors open", test_name,
                    test_fd_count () - fds_before);
+    ck_assert_msg (threads_left () <= 0, "%s leaves %d threads", test_name, threads_left ());
+}
+
+/* 0, or -errno: why operations of this loop cannot run on that engine. */
+static int engine_begin (struct ev_loop *loop, int index)
+{
+#ifdef STOCK_LIBEV
+    return -ENOSYS;
+#else
+    return engines[index].attached ? ev_op_ring (loop) : 0;
+#endif
 }
 
 static struct ev_loop *track (struct ev_loop *loop)
 {
-    ck_assert_msg (loop != NULL, "no loop for backend %s", backend_name);
+    ck_assert_msg (loop != NULL, "no loop for backend %s%s", backend_name, engine_name);
     ck_assert_int_lt (loops_count, LOOPS_MAX);
+    if (*engine_name)
+        ck_assert_int_eq (engine_begin (loop, engine), 0);
     return loops[loops_count++] = loop;
 }
 
@@ -132,18 +220,18 @@ void test_loop_gone (struct ev_loop *loop)
             loops[i] = NULL;
 }
 
-static void note_skip (const char *name, const char *backend, const char *reason)
+static void note_skip (const char *name, const char *turn, const char *reason)
 {
     int at = __atomic_fetch_add (&skips->count, 1, __ATOMIC_SEQ_CST);
 
     if (at < SKIPS_MAX)
-        snprintf (skips->what[at], sizeof skips->what[at], "%s%s%s: %s", name, *backend ? "@" : "", backend,
+        snprintf (skips->what[at], sizeof skips->what[at], "%s%s%s: %s", name, *turn ? "@" : "", turn,
                   reason);
 }
 
 _Noreturn void test_skip (const char *reason)
 {
-    note_skip (test_name, backend_name, reason);
+    note_skip (test_name, *engine_name ? engine_name : backend_name, reason);
     _exit (0);
 }
 
@@ -231,7 +319,7 @@ void test_tcp_pair (int fd[2])
     nonblocking (fd);
 }
 
-/* A backend that this kernel or sandbox refuses is a skip for each of its tests, not a silent pass. */
+/* A backend or an engine that this kernel or sandbox refuses is a skip for each of its tests, not a silent pass. */
 static int backend_works (int index)
 {
     struct ev_loop *loop = ev_loop_new (backends[index].bit | EVFLAG_NOENV);
@@ -242,25 +330,74 @@ static int backend_works (int index)
     return 1;
 }
 
-static void add (Suite *suite, const struct registered *entry, const int *works)
+static int engine_works (int index)
 {
-    const char *only = getenv ("BACKEND");
-    TCase *tcase = tcase_create (entry->name);
+    struct ev_loop *loop = ev_loop_new (engines[index].backend | EVFLAG_NOENV);
+    int works;
 
+    if (!loop)
+        return 0;
+    works = !engine_begin (loop, index);
+    ev_loop_destroy (loop);
+    return works;
+}
+
+/* Is name in the list, which has commas between? No list: everything is. */
+static int listed (const char *list, const char *name)
+{
+    size_t size = strlen (name);
+
+    for (const char *at = list; at; at = strchr (at, ',') ? strchr (at, ',') + 1 : NULL)
+        if (!strncmp (at, name, size) && (!at[size] || at[size] == ','))
+            return 1;
+    return !list;
+}
+
+/* A case per turn, so that a failure can say how to repeat just that. */
+static void add_case (Suite *suite, const struct registered *entry, const char *turn, int index)
+{
+    char *name = malloc (strlen (entry->name) + strlen (turn) + 2); /* Check keeps the pointer */
+
+    if (!name)
+        abort ();
+    sprintf (name, "%s%s%s", entry->name, *turn ? "@" : "", turn);
+    TCase *tcase = tcase_create (name);
     tcase_set_timeout (tcase, SECONDS_MAX);
     suite_add_tcase (suite, tcase);
-    if (!entry->each_backend) {
-        tcase_add_test (tcase, entry->test);
+    tcase_add_loop_test (tcase, entry->test, index, index + 1);
+}
+
+static void add_turn (Suite *suite, const struct registered *entry, const char *turn, int index, int works)
+{
+    if (!listed (getenv (entry->scope == TEST_EACH_ENGINE ? "ENGINE" : "BACKEND"), turn))
         return;
-    }
-    for (int i = 0; i < BACKENDS; i++) {
-        if (only && strcmp (only, backends[i].name))
-            continue;
-        if (works[i])
-            tcase_add_loop_test (tcase, entry->test, i, i + 1);
-        else
-            note_skip (entry->name, backends[i].name, "backend not available here");
-    }
+    if (works)
+        add_case (suite, entry, turn, index);
+    else
+        note_skip (entry->name, turn, "not available here");
+}
+
+static struct works {
+    int backends[BACKENDS], engines[ENGINES];
+} works;
+
+static void add (Suite *suite, const struct registered *entry)
+{
+    if (entry->scope == TEST_ONCE)
+        add_case (suite, entry, "", 0);
+    for (int i = 0; entry->scope == TEST_EACH_BACKEND && i < BACKENDS; i++)
+        add_turn (suite, entry, backends[i].name, i, works.backends[i]);
+    for (int i = 0; entry->scope == TEST_EACH_ENGINE && i < ENGINES; i++)
+        add_turn (suite, entry, engines[i].name, i, works.engines[i]);
+}
+
+/* What the environment calls the turns of the test of that name. */
+static const char *turn_variable (const char *name, int size)
+{
+    for (int i = 0; i < tests_count; i++)
+        if (!strncmp (tests[i].name, name, (size_t) size) && !tests[i].name[size])
+            return tests[i].scope == TEST_EACH_ENGINE ? "ENGINE=" : "BACKEND=";
+    return "";
 }
 
 static void show_failures (SRunner *runner, const char *program)
@@ -268,8 +405,13 @@ static void show_failures (SRunner *runner, const char *program)
     int count = srunner_ntests_failed (runner);
     TestResult **failures = srunner_failures (runner);
 
-    for (int i = 0; i < count; i++)
-        printf ("repeat with: T=%s %s\n", tr_tcname (failures[i]), program);
+    for (int i = 0; i < count; i++) {
+        const char *name = tr_tcname (failures[i]), *at = strchr (name, '@');
+        int size = (int) (at ? at - name : (long) strlen (name));
+
+        printf ("repeat with: T=%.*s %s%s%s%s\n", size, name, at ? turn_variable (name, size) : "",
+                at ? at + 1 : "", at ? " " : "", program);
+    }
     free (failures);
 }
 
@@ -277,16 +419,17 @@ int main (int argc, char **argv)
 {
     const char *wanted = getenv ("T");
     Suite *suite = suite_create (argc > 0 ? argv[0] : "tests");
-    int works[BACKENDS];
 
     skips = mmap (NULL, sizeof *skips, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (skips == MAP_FAILED)
         return 99;
     for (int i = 0; i < BACKENDS; i++)
-        works[i] = backend_works (i);
+        works.backends[i] = backend_works (i);
+    for (int i = 0; i < ENGINES; i++)
+        works.engines[i] = engine_works (i);
     for (int i = 0; i < tests_count; i++)
         if (!wanted || strstr (tests[i].name, wanted))
-            add (suite, &tests[i], works);
+            add (suite, &tests[i]);
 
     SRunner *runner = srunner_create (suite);
     srunner_run_all (runner, CK_ENV);

@@ -13,11 +13,18 @@
  *         ...
  *     }
  *
+ *     TEST_ENGINES (send_is_all_or_an_error)          // operations: once per engine
+ *     {
+ *         struct ev_loop *loop = test_loop (0);           // whose operations run on the engine in turn
+ *         ...
+ *     }
+ *
  * A test registers itself; there is no list to maintain. Each runs in a process of its own with a deadline
  * (default 10 s, TEST_SECONDS (n) as the first statement asks for more). Afterwards every loop made by
- * test_loop is verified and destroyed, and no descriptor may be left open that was not open before.
+ * test_loop is verified and destroyed, and no descriptor and no thread may be left that was not there before.
  *
- * Environment: T=part-of-a-name runs only matching tests, BACKEND=select|poll|epoll|uring only that backend.
+ * Environment: T=part-of-a-name runs only matching tests, BACKEND=select|poll|epoll|uring only that backend,
+ * ENGINE=uring|attached|ready|ready@uring|ready@poll|ready@select (or several, with commas) only these engines.
  */
 #ifndef HARNESS_H
 #define HARNESS_H
@@ -25,14 +32,18 @@
 #include <check.h>
 #include <ev.h>
 
-#define TEST(name) TEST_REGISTERED (name, 0)
-#define TEST_BACKENDS(name) TEST_REGISTERED (name, 1)
+#define TEST(name) TEST_REGISTERED (name, TEST_ONCE)
+#define TEST_BACKENDS(name) TEST_REGISTERED (name, TEST_EACH_BACKEND)
+#define TEST_ENGINES(name) TEST_REGISTERED (name, TEST_EACH_ENGINE)
 
 /* The backend in turn: EVBACKEND_* bit and name ("uring"). In a TEST: 0 and "". */
 extern unsigned test_backend;
 const char *test_backend_name (void);
+/* In a TEST_ENGINES: the engine in turn ("ready@uring"), and whether it is a ring. test_backend is that of its loop. */
+const char *test_engine_name (void);
+int test_engine_ring (void);
 
-/* A loop of the backend in turn (any backend in a TEST), flags added, LIBEV_FLAGS ignored. Fails the test if
+/* A loop of the backend or engine in turn (any backend in a TEST), flags added, LIBEV_FLAGS ignored. Fails the test if
  * it cannot be made. Verified and destroyed when the test ends. */
 struct ev_loop *test_loop (unsigned flags);
 /* The same with ev_default_loop. */
@@ -51,8 +62,10 @@ int test_child (void (*body) (void *arg), void *arg, char *err, unsigned err_siz
 
 /* Real time, monotonic, seconds. */
 double test_clock (void);
-/* How many descriptors this process has open. */
+/* How many descriptors this process has open, and how many threads of its own (the kernel's workers of a ring, which
+ * come and go as it pleases, are not). */
 int test_fd_count (void);
+int test_thread_count (void);
 /* A connected pair, both ends non-blocking: socketpair, pipe (0 read, 1 write), TCP over loopback. */
 void test_socketpair (int fd[2]);
 void test_pipe (int fd[2]);
@@ -60,22 +73,24 @@ void test_tcp_pair (int fd[2]);
 
 /* ---- how it works ---- */
 
-void test_register (const TTest *test, const char *name, int each_backend);
-void test_begin (const char *name, int each_backend, int index);
+enum test_scope { TEST_ONCE, TEST_EACH_BACKEND, TEST_EACH_ENGINE };
+
+void test_register (const TTest *test, const char *name, enum test_scope scope);
+void test_begin (const char *name, enum test_scope scope, int index);
 void test_end (void);
 
-#define TEST_REGISTERED(name, each_backend)                           \
+#define TEST_REGISTERED(name, scope)                                  \
     static void name##_body (void);                                   \
     START_TEST (name)                                                 \
     {                                                                 \
-        test_begin (#name, each_backend, _i);                         \
+        test_begin (#name, scope, _i);                                \
         name##_body ();                                               \
         test_end ();                                                  \
     }                                                                 \
     END_TEST                                                          \
     __attribute__ ((constructor)) static void name##_registers (void) \
     {                                                                 \
-        test_register (name, #name, each_backend);                    \
+        test_register (name, #name, scope);                           \
     }                                                                 \
     static void name##_body (void)
 
