@@ -1,0 +1,596 @@
+/* file_test.c: operations on files, folders, pipes, terminals and devices. Promises the result and the errno of the
+ * system call of the same name, positions and offsets as there, and that many run at the same time. */
+#define _GNU_SOURCE
+#include "op_kit.h"
+
+#include <linux/falloc.h>
+#include <sched.h>
+#include <sys/eventfd.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <termios.h>
+
+enum { SIZE = 1000 };
+
+/* ---- reading and writing ------------------------------------------------------------------------ */
+
+TEST_ENGINES (read_at_an_offset_leaves_the_position)
+{
+    struct ev_loop *loop = test_loop (0);
+    char buf[SIZE];
+    int fd = op_file (SIZE);
+
+    lseek (fd, 7, SEEK_SET);
+    ck_result (op_do (loop, read, fd, buf, 100, 0), 100);
+    ck_assert (op_data_is (buf, 100, 0));
+    ck_result (op_do (loop, read, fd, buf, 100, 500), 100);
+    ck_assert (op_data_is (buf, 100, 500));
+    ck_assert_int_eq (lseek (fd, 0, SEEK_CUR), 7);
+    close (fd);
+    op_all_over (loop);
+}
+
+TEST_ENGINES (read_at_the_current_position_moves_it)
+{
+    struct ev_loop *loop = test_loop (0);
+    char buf[SIZE];
+    int fd = op_file (SIZE);
+
+    lseek (fd, 10, SEEK_SET);
+    ck_result (op_do (loop, read, fd, buf, 100, -1), 100);
+    ck_assert (op_data_is (buf, 100, 10));
+    ck_assert_int_eq (lseek (fd, 0, SEEK_CUR), 110);
+    ck_result (op_do (loop, read, fd, buf, SIZE, -1), SIZE - 110);
+    ck_result (op_do (loop, read, fd, buf, SIZE, -1), 0);
+    close (fd);
+}
+
+TEST_ENGINES (read_is_short_at_the_end_and_nothing_behind_it)
+{
+    struct ev_loop *loop = test_loop (0);
+    char buf[SIZE];
+    int fd = op_file (SIZE);
+
+    ck_result (op_do (loop, read, fd, buf, SIZE, SIZE - 10), 10);
+    ck_result (op_do (loop, read, fd, buf, SIZE, SIZE), 0);
+    ck_result (op_do (loop, read, fd, buf, SIZE, 1LL << 40), 0);
+    ck_result (op_do (loop, read, fd, buf, 0, 0), 0);
+    close (fd);
+}
+
+TEST_ENGINES (write_at_an_offset_and_at_the_position)
+{
+    struct ev_loop *loop = test_loop (0);
+    int fd = op_file (0);
+    char buf[16];
+
+    ck_result (op_do (loop, write, fd, "world", 5, 6), 5);
+    ck_assert_int_eq (lseek (fd, 0, SEEK_CUR), 0);
+    ck_result (op_do (loop, write, fd, "hello", 5, -1), 5);
+    ck_result (op_do (loop, write, fd, " ", 1, -1), 1);
+    ck_assert_int_eq (lseek (fd, 0, SEEK_CUR), 6);
+    ck_assert_int_eq (pread (fd, buf, sizeof buf, 0), 11);
+    ck_assert_int_eq (memcmp (buf, "hello world", 11), 0);
+    ck_result (op_do (loop, write, fd, buf, 0, 0), 0);
+    close (fd);
+}
+
+TEST_ENGINES (offsets_beyond_four_gigabytes_work)
+{
+    struct ev_loop *loop = test_loop (0);
+    int fd = op_file (0);
+    char buf[8];
+
+    ck_result (op_do (loop, write, fd, "far", 3, 5LL << 32), 3);
+    ck_result (op_do (loop, read, fd, buf, sizeof buf, 5LL << 32), 3);
+    ck_assert_int_eq (memcmp (buf, "far", 3), 0);
+    ck_result (op_do (loop, ftruncate, fd, (5LL << 32) + 1), 0);
+    ck_result (op_do (loop, read, fd, buf, sizeof buf, 5LL << 32), 1);
+    close (fd);
+}
+
+TEST_ENGINES (vectors_are_read_and_written)
+{
+    struct ev_loop *loop = test_loop (0);
+    char a[3] = "abc", b[4] = "defg", c[3], d[10];
+    struct iovec out[3] = { { a, 3 }, { NULL, 0 }, { b, 4 } }, in[2] = { { c, 3 }, { d, 10 } };
+    int fd = op_file (0);
+
+    ck_result (op_do (loop, writev, fd, out, 3, 2), 7);
+    ck_result (op_do (loop, readv, fd, in, 2, 2), 7);
+    ck_assert_int_eq (memcmp (c, "abc", 3) + memcmp (d, "defg", 4), 0);
+    ck_result (op_do (loop, readv, fd, in, 2, -1), 9);
+    ck_assert_int_eq (lseek (fd, 0, SEEK_CUR), 9);
+    ck_result (op_do (loop, writev, fd, out, 3, -1), 7);
+    ck_result (op_do (loop, readv, fd, in, 0, 0), 0);
+    ck_result (op_do (loop, readv, fd, in, -1, 0), -EINVAL);
+    ck_result (op_do (loop, writev, fd, out, 5000, 0), -EINVAL);
+    close (fd);
+}
+
+TEST_ENGINES (appending_writes_append)
+{
+    struct ev_loop *loop = test_loop (0);
+    int fd = op_file (10), again;
+    char path[64];
+
+    snprintf (path, sizeof path, "/proc/self/fd/%d", fd);
+    again = open (path, O_WRONLY | O_APPEND);
+    ck_result (op_do (loop, write, again, "x", 1, -1), 1);
+    ck_result (op_do (loop, write, again, "y", 1, 0), 1);
+    ck_assert_int_eq (lseek (fd, 0, SEEK_END), 12);
+    close (again);
+    close (fd);
+}
+
+TEST_ENGINES (read_and_write_say_what_is_wrong)
+{
+    struct ev_loop *loop = test_loop (0);
+    char buf[8] = "";
+    int fd = op_file (8), folder = open ("/tmp", O_RDONLY | O_DIRECTORY), none = open ("/tmp", O_PATH);
+    int only_read = open ("/dev/null", O_RDONLY), only_write = open ("/dev/null", O_WRONLY), bad = kit_closed_fd ();
+
+    ck_result (op_do (loop, read, bad, buf, 8, 0), -EBADF);
+    ck_result (op_do (loop, read, bad, buf, 8, -1), -EBADF);
+    ck_result (op_do (loop, read, -1, buf, 8, 0), -EBADF);
+    ck_result (op_do (loop, read, only_write, buf, 8, 0), -EBADF);
+    ck_result (op_do (loop, write, only_read, buf, 8, 0), -EBADF);
+    ck_result (op_do (loop, write, bad, buf, 8, -1), -EBADF);
+    ck_result (op_do (loop, read, folder, buf, 8, 0), -EISDIR);
+    ck_result (op_do (loop, read, folder, buf, 8, -1), -EISDIR);
+    ck_result (op_do (loop, read, none, buf, 8, 0), -EBADF);
+    ck_result (op_do (loop, read, fd, buf, 8, -2), -EINVAL);
+    ck_result (op_do (loop, write, fd, buf, 8, -5), -EINVAL);
+    ck_result (op_do (loop, read, fd, (void *) 8, 8, 0), -EFAULT);
+    ck_result (op_do (loop, write, fd, (void *) 8, 8, 0), -EFAULT);
+    close (fd);
+    close (folder);
+    close (none);
+    close (only_read);
+    close (only_write);
+}
+
+static void check_parallel (struct ev_loop *loop, int count, size_t size)
+{
+    struct op *ops = op_memory (sizeof *ops * (size_t) count);
+    unsigned char *data = op_memory (size * (size_t) count), *buf = op_memory (size * (size_t) count);
+    int fd = op_file (0);
+
+    op_data (data, size * (size_t) count, 0);
+    for (int i = 0; i < count; i++)
+        op_begin (loop, &ops[i], write, fd, data + (size_t) i * size, size, (int64_t) ((size_t) i * size));
+    for (int i = 0; i < count; i++)
+        ck_result (op_end (loop, &ops[i]), size);
+    for (int i = 0; i < count; i++)
+        op_begin (loop, &ops[i], read, fd, buf + (size_t) i * size, size, (int64_t) ((size_t) i * size));
+    for (int i = 0; i < count; i++)
+        ck_result (op_end (loop, &ops[i]), size);
+    ck_assert (op_data_is (buf, size * (size_t) count, 0));
+    op_all_over (loop);
+    close (fd);
+    free (ops);
+    free (data);
+    free (buf);
+}
+
+TEST_ENGINES (many_files_operations_at_the_same_time)
+{
+    struct ev_loop *loop = test_loop (0);
+
+    check_parallel (loop, 128, 4096);
+    check_parallel (loop, 1000, 100);
+    check_parallel (loop, 4, 4 << 20);
+}
+
+/* ---- names ------------------------------------------------------------------------------------- */
+
+TEST_ENGINES (file_from_its_birth_to_its_end)
+{
+    struct ev_loop *loop = test_loop (0);
+    int folder = op_folder_begin ();
+    struct statx stat;
+    int fd;
+
+    ck_result (op_do (loop, mkdirat, folder, "inner", 0755), 0);
+    fd = (int) op_do (loop, openat, folder, "inner/file", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+    ck_assert_int_ge (fd, 0);
+    ck_assert (fcntl (fd, F_GETFD) & FD_CLOEXEC);
+    ck_result (op_do (loop, write, fd, "hello", 5, 0), 5);
+    ck_result (op_do (loop, fsync, fd, 0), 0);
+    ck_result (op_do (loop, fsync, fd, 1), 0);
+    ck_result (op_do (loop, ftruncate, fd, 3), 0);
+    ck_result (op_do (loop, fallocate, fd, 0, 0, 5000), 0);
+    ck_result (op_do (loop, statx, folder, "inner/file", 0, STATX_BASIC_STATS, &stat), 0);
+    ck_assert_uint_eq (stat.stx_size, 5000);
+    ck_assert_uint_eq (stat.stx_mode & 07777, 0640);
+    ck_result (op_do (loop, renameat, folder, "inner/file", folder, "other", 0), 0);
+    ck_result (op_do (loop, statx, folder, "inner/file", 0, STATX_BASIC_STATS, &stat), -ENOENT);
+    ck_result (op_do (loop, unlinkat, folder, "other", 0), 0);
+    ck_result (op_do (loop, unlinkat, folder, "inner", AT_REMOVEDIR), 0);
+    ck_result (op_do (loop, close, fd), 0);
+    ck_assert_int_lt (fcntl (fd, F_GETFD), 0);
+    ck_result (op_do (loop, close, fd), -EBADF);
+    op_folder_end (folder);
+    op_all_over (loop);
+}
+
+TEST_ENGINES (open_says_what_is_wrong)
+{
+    struct ev_loop *loop = test_loop (0);
+    int folder = op_folder_begin (), fd = openat (folder, "file", O_CREAT | O_RDWR, 0600);
+
+    ck_result (op_do (loop, openat, folder, "nobody", O_RDONLY, 0), -ENOENT);
+    ck_result (op_do (loop, openat, folder, "file", O_CREAT | O_EXCL | O_RDWR, 0600), -EEXIST);
+    ck_result (op_do (loop, openat, folder, "file/inner", O_RDONLY, 0), -ENOTDIR);
+    ck_result (op_do (loop, openat, folder, "file", O_RDONLY | O_DIRECTORY, 0), -ENOTDIR);
+    ck_result (op_do (loop, openat, folder, ".", O_RDWR, 0), -EISDIR);
+    ck_result (op_do (loop, openat, folder, "", O_RDONLY, 0), -ENOENT);
+    ck_result (op_do (loop, openat, kit_closed_fd (), "file", O_RDONLY, 0), -EBADF);
+    ck_result (op_do (loop, openat, fd, "file", O_RDONLY, 0), -ENOTDIR);
+    ck_assert_int_eq (symlinkat ("loop", folder, "loop"), 0);
+    ck_result (op_do (loop, openat, folder, "loop", O_RDONLY, 0), -ELOOP);
+    unlinkat (folder, "loop", 0);
+    unlinkat (folder, "file", 0);
+    close (fd);
+    op_folder_end (folder);
+}
+
+TEST_ENGINES (folders_and_names_say_what_is_wrong)
+{
+    struct ev_loop *loop = test_loop (0);
+    int folder = op_folder_begin ();
+    struct statx stat;
+
+    close (openat (folder, "file", O_CREAT | O_RDWR, 0600));
+    ck_result (op_do (loop, mkdirat, folder, "inner", 0700), 0);
+    ck_result (op_do (loop, mkdirat, folder, "inner", 0700), -EEXIST);
+    ck_result (op_do (loop, mkdirat, folder, "no/where", 0700), -ENOENT);
+    ck_result (op_do (loop, mkdirat, folder, "inner/more", 0700), 0);
+    ck_result (op_do (loop, unlinkat, folder, "inner", AT_REMOVEDIR), -ENOTEMPTY);
+    ck_result (op_do (loop, unlinkat, folder, "inner", 0), -EISDIR);
+    ck_result (op_do (loop, unlinkat, folder, "file", AT_REMOVEDIR), -ENOTDIR);
+    ck_result (op_do (loop, unlinkat, folder, "nobody", 0), -ENOENT);
+    ck_result (op_do (loop, renameat, folder, "file", folder, "inner", RENAME_NOREPLACE), -EEXIST);
+    ck_result (op_do (loop, renameat, folder, "file", folder, "inner", RENAME_EXCHANGE), 0);
+    ck_result (op_do (loop, statx, folder, "file", 0, STATX_TYPE, &stat), 0);
+    ck_assert (S_ISDIR (stat.stx_mode));
+    ck_result (op_do (loop, renameat, folder, "nobody", folder, "new", 0), -ENOENT);
+    ck_result (op_do (loop, renameat, folder, "file", folder, "new", 77777), -EINVAL);
+    ck_result (op_do (loop, unlinkat, folder, "inner", 77777), -EINVAL);
+    unlinkat (folder, "file/more", AT_REMOVEDIR);
+    unlinkat (folder, "file", AT_REMOVEDIR);
+    unlinkat (folder, "inner", 0);
+    op_folder_end (folder);
+}
+
+TEST_ENGINES (names_count_from_the_working_folder_and_from_the_root)
+{
+    struct ev_loop *loop = test_loop (0);
+    int folder = op_folder_begin (), fd;
+    char path[100];
+
+    snprintf (path, sizeof path, "%s/file", op_folder);
+    fd = (int) op_do (loop, openat, -1, path, O_CREAT | O_RDWR, 0600); /* absolute: the folder does not matter */
+    ck_assert_int_ge (fd, 0);
+    close (fd);
+    ck_assert_int_eq (fchdir (folder), 0);
+    fd = (int) op_do (loop, openat, AT_FDCWD, "file", O_RDONLY, 0);
+    ck_assert_int_ge (fd, 0);
+    close (fd);
+    ck_result (op_do (loop, unlinkat, AT_FDCWD, "file", 0), 0);
+    ck_assert_int_eq (chdir ("/"), 0);
+    op_folder_end (folder);
+}
+
+TEST_ENGINES (umask_of_the_program_holds)
+{
+    struct ev_loop *loop = test_loop (0);
+    int folder = op_folder_begin ();
+    struct statx stat;
+
+    umask (027);
+    close ((int) op_do (loop, openat, folder, "file", O_CREAT | O_RDWR, 0666));
+    ck_result (op_do (loop, mkdirat, folder, "inner", 0777), 0);
+    ck_result (op_do (loop, statx, folder, "file", 0, STATX_MODE, &stat), 0);
+    ck_assert_uint_eq (stat.stx_mode & 07777, 0640);
+    ck_result (op_do (loop, statx, folder, "inner", 0, STATX_MODE, &stat), 0);
+    ck_assert_uint_eq (stat.stx_mode & 07777, 0750);
+    unlinkat (folder, "file", 0);
+    unlinkat (folder, "inner", AT_REMOVEDIR);
+    op_folder_end (folder);
+}
+
+TEST_ENGINES (statx_tells_what_the_system_call_tells)
+{
+    struct ev_loop *loop = test_loop (0);
+    int folder = op_folder_begin (), fd = op_file (SIZE);
+    struct statx got, wanted;
+
+    ck_assert_int_eq (symlinkat ("/", folder, "link"), 0);
+    ck_result (op_do (loop, statx, fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &got), 0);
+    ck_assert_int_eq (statx (fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &wanted), 0);
+    ck_assert_int_eq (memcmp (&got, &wanted, sizeof got), 0);
+    ck_assert_uint_eq (got.stx_size, SIZE);
+    ck_result (op_do (loop, statx, folder, "link", AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &got), 0);
+    ck_assert (S_ISLNK (got.stx_mode));
+    ck_result (op_do (loop, statx, folder, "link", 0, STATX_BASIC_STATS, &got), 0);
+    ck_assert (S_ISDIR (got.stx_mode));
+    ck_result (op_do (loop, statx, kit_closed_fd (), "", AT_EMPTY_PATH, STATX_BASIC_STATS, &got), -EBADF);
+    unlinkat (folder, "link", 0);
+    close (fd);
+    op_folder_end (folder);
+}
+
+TEST_ENGINES (fsync_fallocate_and_ftruncate_say_what_is_wrong)
+{
+    struct ev_loop *loop = test_loop (0);
+    int fd = op_file (SIZE), only_read = open ("/proc/self/exe", O_RDONLY), bad = kit_closed_fd (), end[2];
+
+    test_pipe (end);
+    ck_result (op_do (loop, fsync, bad, 0), -EBADF);
+    ck_result (op_do (loop, fsync, end[0], 0), -EINVAL);
+    ck_result (op_do (loop, ftruncate, bad, 0), -EBADF);
+    ck_result (op_do (loop, ftruncate, only_read, 0), -EINVAL);
+    ck_result (op_do (loop, ftruncate, fd, -1), -EINVAL);
+    ck_result (op_do (loop, fallocate, bad, 0, 0, 10), -EBADF);
+    ck_result (op_do (loop, fallocate, only_read, 0, 0, 10), -EBADF);
+    ck_result (op_do (loop, fallocate, fd, 0, 0, 0), -EINVAL);
+    ck_result (op_do (loop, fallocate, fd, 0, -1, 10), -EINVAL);
+    ck_result (op_do (loop, fallocate, end[1], 0, 0, 10), -ESPIPE);
+    ck_result (op_do (loop, fallocate, fd, FALLOC_FL_KEEP_SIZE, 0, 10000), 0);
+    ck_assert_int_eq (lseek (fd, 0, SEEK_END), SIZE);
+    close (fd);
+    close (only_read);
+    op_close_both (end);
+}
+
+/* ---- full ---------------------------------------------------------------------------------------- */
+
+TEST_ENGINES (write_to_a_full_disk_is_enospc)
+{
+    struct ev_loop *loop = test_loop (0);
+    char *data = op_memory (1 << 20), path[100];
+    int folder, fd;
+    ssize_t done;
+
+    if (unshare (CLONE_NEWNS) || mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+        test_skip ("may not mount");
+    folder = op_folder_begin ();
+    if (mount ("none", op_folder, "tmpfs", 0, "size=64k")) {
+        op_folder_end (folder);
+        test_skip ("may not mount");
+    }
+    snprintf (path, sizeof path, "%s/file", op_folder);
+    fd = (int) op_do (loop, openat, AT_FDCWD, path, O_CREAT | O_RDWR, 0600);
+    ck_assert_int_ge (fd, 0);
+    done = op_do (loop, write, fd, data, 1 << 20, 0); /* as much as there is room for */
+    ck_assert_msg (done > 0 && done <= 65536, "result %zd", done);
+    ck_result (op_do (loop, write, fd, data, 1 << 20, done), -ENOSPC);
+    ck_result (op_do (loop, fallocate, fd, 0, 0, 1 << 20), -ENOSPC);
+    ck_result (op_do (loop, ftruncate, fd, 0), 0);
+    ck_result (op_do (loop, write, fd, data, 1000, 0), 1000);
+    close (fd);
+    umount (op_folder);
+    op_folder_end (folder);
+    free (data);
+}
+
+TEST_ENGINES (write_beyond_the_limit_of_file_sizes_is_efbig)
+{
+    struct ev_loop *loop = test_loop (0);
+    struct rlimit limit = { SIZE, RLIM_INFINITY };
+    int fd = op_file (0);
+    char data[2 * SIZE];
+
+    signal (SIGXFSZ, SIG_IGN);
+    memset (data, 'x', sizeof data);
+    ck_assert_int_eq (setrlimit (RLIMIT_FSIZE, &limit), 0);
+    ck_result (op_do (loop, write, fd, data, sizeof data, 0), SIZE); /* up to it */
+    ck_result (op_do (loop, write, fd, data, sizeof data, SIZE), -EFBIG);
+    ck_result (op_do (loop, ftruncate, fd, 2 * SIZE), -EFBIG);
+    limit.rlim_cur = RLIM_INFINITY;
+    setrlimit (RLIMIT_FSIZE, &limit);
+    close (fd);
+}
+
+/* ---- what is not a file -------------------------------------------------------------------------- */
+
+TEST_ENGINES (pipes_are_read_and_written)
+{
+    struct ev_loop *loop = test_loop (0);
+    struct iovec vec[2];
+    struct op op;
+    char buf[100];
+    int fd[2];
+
+    ck_assert_int_eq (pipe (fd), 0);
+    op_begin (loop, &op, read, fd[0], buf, sizeof buf, -1);
+    op_settle (loop);
+    ck_assert_int_eq (op.calls, 0);
+    ck_result (op_do (loop, write, fd[1], "hello", 5, -1), 5);
+    ck_result (op_end (loop, &op), 5);
+    vec[0] = (struct iovec){ (void *) "ab", 2 };
+    vec[1] = (struct iovec){ (void *) "cde", 3 };
+    ck_result (op_do (loop, writev, fd[1], vec, 2, -1), 5);
+    vec[0] = (struct iovec){ buf, 3 };
+    vec[1] = (struct iovec){ buf + 3, 97 };
+    ck_result (op_do (loop, readv, fd[0], vec, 2, -1), 5);
+    ck_assert_int_eq (memcmp (buf, "abcde", 5), 0);
+    ck_result (op_do (loop, read, fd[0], buf, 5, 10), -ESPIPE);
+    ck_result (op_do (loop, write, fd[1], buf, 5, 10), -ESPIPE);
+    ck_assert (op_is_blocking (fd[0]) && op_is_blocking (fd[1]));
+    close (fd[1]);
+    ck_result (op_do (loop, read, fd[0], buf, sizeof buf, -1), 0);
+    close (fd[0]);
+}
+
+/* Bigger than the pipe: whoever writes must not hold the loop. */
+TEST_ENGINES (big_write_to_a_pipe_does_not_block_the_loop)
+{
+    enum { BIG = 1 << 20 };
+    struct ev_loop *loop = test_loop (0);
+    char *data = op_memory (BIG);
+    size_t sent = 0, got = 0;
+    struct op op;
+    int fd[2];
+
+    for (int nonblocking = 0; nonblocking < 2; nonblocking++) {
+        ck_assert_int_eq (pipe2 (fd, nonblocking ? O_NONBLOCK : 0), 0);
+        for (sent = got = 0; sent < BIG; sent += (size_t) op.result) {
+            op_begin (loop, &op, write, fd[1], data + sent, BIG - sent, -1);
+            for (double end = test_clock () + OP_PATIENCE; !op.ends && test_clock () < end;) {
+                ev_run (loop, EVRUN_NOWAIT);
+                got += op_drain (fd[0]);
+            }
+            ck_assert_int_gt ((int) op_end (loop, &op), 0);
+        }
+        got += op_drain (fd[0]);
+        ck_assert_uint_eq (got, sent);
+        op_close_both (fd);
+    }
+    free (data);
+}
+
+TEST_ENGINES (terminals_are_read_and_written)
+{
+    struct ev_loop *loop = test_loop (0);
+    int master = posix_openpt (O_RDWR | O_NOCTTY), slave;
+    struct termios raw;
+    struct op op;
+    char buf[100];
+
+    if (master < 0 || grantpt (master) || unlockpt (master))
+        test_skip ("no terminals here");
+    slave = open (ptsname (master), O_RDWR | O_NOCTTY);
+    ck_assert_int_ge (slave, 0);
+    tcgetattr (slave, &raw);
+    cfmakeraw (&raw);
+    tcsetattr (slave, TCSANOW, &raw);
+    op_begin (loop, &op, read, slave, buf, sizeof buf, -1);
+    op_settle (loop);
+    ck_assert_int_eq (op.calls, 0);
+    ck_result (op_do (loop, write, master, "typed", 5, -1), 5);
+    ck_result (op_end (loop, &op), 5);
+    ck_assert_int_eq (memcmp (buf, "typed", 5), 0);
+    op_begin (loop, &op, read, master, buf, sizeof buf, -1);
+    ck_result (op_do (loop, write, slave, "shown", 5, -1), 5);
+    ck_result (op_end (loop, &op), 5);
+    op_begin (loop, &op, read, slave, buf, sizeof buf, -1);
+    op_settle (loop);
+    ck_result (op_stop (loop, &op), -ECANCELED);
+    op_begin (loop, &op, read, master, buf, sizeof buf, -1);
+    op_settle (loop);
+    close (slave);
+    ck_result (op_end (loop, &op), -EIO); /* everybody has hung up */
+    close (master);
+}
+
+TEST_ENGINES (devices_are_read_and_written)
+{
+    struct ev_loop *loop = test_loop (0);
+    int null = open ("/dev/null", O_RDWR), zero = open ("/dev/zero", O_RDWR), full = open ("/dev/full", O_RDWR);
+    char buf[100] = "not zero";
+
+    ck_result (op_do (loop, read, null, buf, sizeof buf, -1), 0);
+    ck_result (op_do (loop, write, null, buf, sizeof buf, -1), sizeof buf);
+    ck_result (op_do (loop, write, null, buf, sizeof buf, 0), sizeof buf);
+    ck_result (op_do (loop, read, zero, buf, sizeof buf, -1), sizeof buf);
+    ck_assert (!buf[0] && !buf[99]);
+    ck_result (op_do (loop, write, full, buf, sizeof buf, -1), -ENOSPC);
+    close (null);
+    close (zero);
+    close (full);
+}
+
+TEST_ENGINES (counters_and_clocks_are_waited_for)
+{
+    struct ev_loop *loop = test_loop (0);
+    struct itimerspec soon = { .it_value.tv_nsec = 20000000 };
+    int counter = eventfd (0, 0), clock = timerfd_create (CLOCK_MONOTONIC, 0);
+    uint64_t number = 0, one = 1;
+    struct op op;
+
+    op_begin (loop, &op, read, counter, &number, sizeof number, -1);
+    op_settle (loop);
+    ck_assert_int_eq (op.calls, 0);
+    ck_result (op_do (loop, write, counter, &one, sizeof one, -1), 8);
+    ck_result (op_end (loop, &op), 8);
+    ck_assert_uint_eq (number, 1);
+    ck_result (op_do (loop, read, counter, &number, 4, -1), -EINVAL);
+    ck_assert_int_eq (timerfd_settime (clock, 0, &soon, NULL), 0);
+    ck_result (op_do (loop, read, clock, &number, sizeof number, -1), 8);
+    ck_assert_uint_eq (number, 1);
+    close (counter);
+    close (clock);
+}
+
+/* ---- splice -------------------------------------------------------------------------------------- */
+
+TEST_ENGINES (splice_moves_between_files_pipes_and_sockets)
+{
+    struct ev_loop *loop = test_loop (0);
+    int file = op_file (SIZE), copy = op_file (0), fd[2], pair[2];
+    char buf[SIZE];
+
+    ck_assert_int_eq (pipe (fd), 0);
+    op_pair (pair);
+    ck_result (op_do (loop, splice, file, 100, fd[1], -1, 200, 0), 200);
+    ck_assert_int_eq (lseek (file, 0, SEEK_CUR), 0);
+    ck_result (op_do (loop, splice, fd[0], -1, copy, 50, 200, 0), 200);
+    ck_assert_int_eq (pread (copy, buf, SIZE, 50), 200);
+    ck_assert (op_data_is (buf, 200, 100));
+    lseek (file, SIZE - 10, SEEK_SET);
+    ck_result (op_do (loop, splice, file, -1, fd[1], -1, 200, 0), 10); /* at the position, to the end */
+    ck_assert_int_eq (lseek (file, 0, SEEK_CUR), SIZE);
+    ck_result (op_do (loop, splice, file, -1, fd[1], -1, 200, 0), 0);
+    ck_result (op_do (loop, splice, fd[0], -1, pair[0], -1, 200, 0), 10);
+    ck_assert_int_eq (recv (pair[1], buf, SIZE, 0), 10);
+    ck_assert (op_data_is (buf, 10, SIZE - 10));
+    op_close_both (fd);
+    op_close_both (pair);
+    close (file);
+    close (copy);
+}
+
+TEST_ENGINES (splice_waits_for_input_and_for_room)
+{
+    struct ev_loop *loop = test_loop (0);
+    struct op op;
+    int in[2], out[2];
+
+    ck_assert_int_eq (pipe (in) | pipe (out), 0);
+    op_begin (loop, &op, splice, in[0], -1, out[1], -1, 100, 0);
+    op_settle (loop);
+    ck_assert_int_eq (op.calls, 0);
+    ck_assert_int_eq (write (in[1], "hello", 5), 5);
+    ck_result (op_end (loop, &op), 5);
+    op_drain (out[0]);
+    op_fill (out[1]);
+    ck_assert_int_eq (write (in[1], "hello", 5), 5);
+    op_begin (loop, &op, splice, in[0], -1, out[1], -1, 100, 0);
+    op_settle (loop);
+    ck_assert_int_eq (op.calls, 0);
+    op_drain (out[0]);
+    ck_result (op_end (loop, &op), 5);
+    close (in[1]);
+    ck_result (op_do (loop, splice, in[0], -1, out[1], -1, 100, 0), 0);
+    close (in[0]);
+    op_close_both (out);
+}
+
+TEST_ENGINES (splice_says_what_is_wrong)
+{
+    struct ev_loop *loop = test_loop (0);
+    int a = op_file (SIZE), b = op_file (0), fd[2], bad = kit_closed_fd ();
+
+    ck_assert_int_eq (pipe (fd), 0);
+    ck_result (op_do (loop, splice, a, 0, b, 0, 10, 0), -EINVAL); /* none is a pipe */
+    ck_result (op_do (loop, splice, bad, -1, fd[1], -1, 10, 0), -EBADF);
+    ck_result (op_do (loop, splice, a, -1, bad, -1, 10, 0), -EBADF);
+    ck_result (op_do (loop, splice, a, 0, fd[1], 5, 10, 0), -ESPIPE);
+    ck_result (op_do (loop, splice, a, 0, fd[1], -1, 10, 77777), -EINVAL);
+    close (a);
+    close (b);
+    op_close_both (fd);
+}

@@ -1,0 +1,396 @@
+/* fork_test.c: operations in flight when the process forks, and when the loop moves to another thread. Promises
+ * that in the child each ends once with -ECANCELED, that the parent notices nothing, and that after a change of
+ * threads each ends once, with its result or with -ECANCELED. */
+#define _GNU_SOURCE
+#include "waiting.h"
+
+static struct place places[WAITINGS];
+
+/* In a child Check does not listen. */
+#define child_must(condition)                                                  \
+    do {                                                                       \
+        if (!(condition)) {                                                    \
+            fprintf (stderr, "child, line %d: %s\n", __LINE__, #condition);    \
+            _exit (1);                                                         \
+        }                                                                      \
+    } while (0)
+
+static void all_begin (struct ev_loop *loop)
+{
+    for (int i = 0; i < WAITINGS; i++) {
+        places[i].what = NULL;
+        if (!waiting_works (&waitings[i]))
+            continue;
+        place_begin (&places[i], loop, &waitings[i]);
+        place_start (&places[i]);
+    }
+}
+
+static void all_end (void)
+{
+    for (int i = 0; i < WAITINGS; i++)
+        if (places[i].what)
+            place_end (&places[i]);
+}
+
+/* The world goes on: each has its result. */
+static void all_complete (struct ev_loop *loop)
+{
+    for (int i = 0; i < WAITINGS; i++) {
+        struct place *place = &places[i];
+        struct op *op;
+
+        if (!place->what)
+            continue;
+        op = &place->luggage->op;
+        if (!place->what->release) {
+            op_stop (loop, op);
+            continue;
+        }
+        ck_assert_msg (!op->calls, "%s has ended", place->what->name);
+        place->what->release (place);
+        op_until (loop, &op->calls, 1);
+        ck_assert_msg (place_result_is_right (place, op->result), "%s: result %zd", place->what->name, op->result);
+        if (place->what->repeats)
+            op_stop (loop, op);
+    }
+    op_all_over (loop);
+}
+
+static int ended_in_child (void)
+{
+    int ended = 0;
+
+    for (int i = 0; i < WAITINGS; i++)
+        if (places[i].what) {
+            child_must (places[i].luggage->op.calls <= 1);
+            child_must (places[i].luggage->op.ends == places[i].luggage->op.calls);
+            if (places[i].luggage->op.ends && places[i].luggage->op.result != -ECANCELED) {
+                fprintf (stderr, "child: %s has result %zd\n", waitings[i].name, places[i].luggage->op.result);
+                _exit (1);
+            }
+            ended += places[i].luggage->op.ends;
+        }
+    return ended;
+}
+
+static int all_count (void)
+{
+    int count = 0;
+
+    for (int i = 0; i < WAITINGS; i++)
+        count += places[i].what != NULL;
+    return count;
+}
+
+/* New operations work in the child. */
+static void child_works (struct ev_loop *loop)
+{
+    char buf[8];
+    struct op op;
+    int fd[2], file;
+
+    child_must (!socketpair (AF_UNIX, SOCK_STREAM, 0, fd));
+    ev_recv_set (op_new (&op), fd[0], buf, sizeof buf, 0);
+    op.started = 1;
+    ev_op_start (loop, &op.w);
+    child_must (write (fd[1], "x", 1) == 1);
+    for (int i = 0; i < 2000 && !op.ends; i++) {
+        ev_run (loop, EVRUN_NOWAIT);
+        usleep (1000);
+    }
+    child_must (op.ends == 1 && op.result == 1);
+    file = open ("/dev/zero", O_RDONLY);
+    ev_read_set (op_new (&op), file, buf, sizeof buf, 0);
+    op.started = 1;
+    ev_op_start (loop, &op.w);
+    for (int i = 0; i < 2000 && !op.ends; i++) {
+        ev_run (loop, EVRUN_NOWAIT);
+        usleep (1000);
+    }
+    child_must (op.ends == 1 && op.result == 8);
+}
+
+struct in_child {
+    struct ev_loop *loop;
+    int tells, runs, stops, destroys;
+};
+
+static void child_body (void *arg)
+{
+    struct in_child *in = arg;
+
+    alarm (20);
+    if (in->tells)
+        ev_loop_fork (in->loop);
+    for (int i = 0; in->stops && i < WAITINGS; i++)
+        if (places[i].what) {
+            ev_op_stop (in->loop, &places[i].luggage->op.w);
+            child_must (places[i].luggage->op.w.result == -ECANCELED);
+            places[i].luggage->op.started = 0;
+            memset (places[i].luggage, 0xdb, sizeof *places[i].luggage);
+            places[i].what = NULL;
+        }
+    if (in->runs) {
+        for (int i = 0; i < 20; i++)
+            ev_run (in->loop, EVRUN_NOWAIT);
+        child_must (ended_in_child () == all_count ());
+        child_must (ev_run (in->loop, EVRUN_NOWAIT) == 0);
+        child_works (in->loop);
+    }
+    if (in->destroys)
+        ev_loop_destroy (in->loop);
+}
+
+static void check_fork (struct ev_loop *loop, struct in_child in, int flight)
+{
+    char said[500];
+    int status;
+
+    all_begin (loop);
+    if (flight)
+        op_settle (loop);
+    in.loop = loop;
+    status = test_child (child_body, &in, said, sizeof said);
+    ck_assert_msg (status == 0, "the child ends with status 0x%x: %s", (unsigned) status, said);
+    op_settle (loop);
+    all_complete (loop);
+    all_end ();
+}
+
+TEST_ENGINES (in_a_fork_child_all_in_flight_is_cancelled)
+{
+    struct ev_loop *loop = test_loop (0);
+
+    TEST_SECONDS (30);
+    check_fork (loop, (struct in_child){ .tells = 1, .runs = 1 }, 1);
+    check_fork (loop, (struct in_child){ .tells = 1, .runs = 1 }, 0); /* started, not yet submitted */
+}
+
+TEST_ENGINES (in_a_fork_child_with_forkcheck_all_is_cancelled_too)
+{
+    struct ev_loop *loop = test_loop (EVFLAG_FORKCHECK);
+
+    TEST_SECONDS (30);
+    check_fork (loop, (struct in_child){ .runs = 1 }, 1);
+}
+
+TEST_ENGINES (fork_child_that_does_nothing_disturbs_nobody)
+{
+    struct ev_loop *loop = test_loop (0);
+
+    TEST_SECONDS (30);
+    check_fork (loop, (struct in_child){ .runs = 0 }, 1);
+}
+
+TEST_ENGINES (fork_child_stops_what_is_the_parents)
+{
+    struct ev_loop *loop = test_loop (0);
+
+    TEST_SECONDS (30);
+    check_fork (loop, (struct in_child){ .tells = 1, .stops = 1, .runs = 1 }, 1);
+    check_fork (loop, (struct in_child){ .stops = 1 }, 1);
+}
+
+TEST_ENGINES (fork_child_destroys_its_copy)
+{
+    struct ev_loop *loop = test_loop (0);
+
+    TEST_SECONDS (30);
+    check_fork (loop, (struct in_child){ .destroys = 1 }, 1);
+    check_fork (loop, (struct in_child){ .tells = 1, .runs = 1, .destroys = 1 }, 1);
+}
+
+/* Threads of the pool exist in the parent only. */
+static void child_reads_files (void *arg)
+{
+    struct ev_loop *loop = arg;
+
+    alarm (20);
+    ev_loop_fork (loop);
+    child_works (loop);
+    ev_loop_destroy (loop);
+}
+
+TEST_ENGINES (fork_child_has_threads_of_its_own)
+{
+    enum { OPS = 64 };
+    static struct op ops[OPS];
+    struct ev_loop *loop = test_loop (0);
+    char said[500], *buf = op_memory (OPS * 65536);
+    int fd = op_file (OPS * 65536), status;
+
+    for (int round = 0; round < 5; round++) {
+        for (int i = 0; i < OPS; i++)
+            op_begin (loop, &ops[i], read, fd, buf + i * 65536, 65536, i * 65536);
+        if (round)
+            ev_run (loop, EVRUN_NOWAIT); /* some are done, some being done */
+        for (int i = 0; i < OPS; i++) /* what ended before the fork is not the child's to tell again */
+            ops[i].arg = NULL;
+        status = test_child (child_reads_files, loop, said, sizeof said);
+        ck_assert_msg (status == 0, "the child ends with status 0x%x: %s", (unsigned) status, said);
+        for (int i = 0; i < OPS; i++)
+            ck_result (op_end (loop, &ops[i]), 65536);
+        ck_assert (op_data_is (buf, OPS * 65536, 0));
+    }
+    close (fd);
+    free (buf);
+}
+
+/* ---- threads ------------------------------------------------------------------------------------- */
+
+static void *run_a_while (void *loop)
+{
+    op_settle (loop);
+    return NULL;
+}
+
+static void in_thread (void *(*body) (void *arg), void *arg)
+{
+    pthread_t thread;
+
+    ck_assert_int_eq (pthread_create (&thread, NULL, body, arg), 0);
+    ck_assert_int_eq (pthread_join (thread, NULL), 0);
+}
+
+/* Each ends once: cancelled by the move, or it lives on and has its result. */
+static void each_ends_once (struct ev_loop *loop)
+{
+    for (int i = 0; i < WAITINGS; i++) {
+        struct place *place = &places[i];
+        struct op *op;
+
+        if (!place->what)
+            continue;
+        op = &place->luggage->op;
+        if (!op->ends && place->what->release) {
+            place->what->release (place);
+            op_until (loop, &op->calls, 1);
+        }
+        if (op->ends && op->result == -ECANCELED)
+            ck_assert_int_eq (op->calls, 1);
+        else if (place->what->release)
+            ck_assert_msg (place_result_is_right (place, op->result), "%s: result %zd", place->what->name, op->result);
+        if (!op->ends)
+            op_stop (loop, op);
+    }
+    op_all_over (loop);
+}
+
+TEST_ENGINES (loop_that_moves_to_another_thread_ends_each_once)
+{
+    struct ev_loop *loop = test_loop (0);
+
+    TEST_SECONDS (30);
+    for (int round = 0; round < 3; round++) {
+        all_begin (loop);
+        in_thread (run_a_while, loop);
+        op_settle (loop);
+        each_ends_once (loop);
+        all_end ();
+    }
+}
+
+TEST_ENGINES (loop_made_here_and_run_there_completes)
+{
+    struct ev_loop *loop = test_loop (0);
+    struct op op;
+    char buf[8];
+    int fd[2];
+
+    op_pair (fd);
+    kit_put (fd[1]);
+    op_begin (loop, &op, recv, fd[0], buf, sizeof buf, 0);
+    in_thread (run_a_while, loop);
+    ck_result (op_end (loop, &op), 1);
+    op_close_both (fd);
+}
+
+TEST_ENGINES (operations_stopped_in_another_thread_are_over)
+{
+    struct ev_loop *loop = test_loop (0);
+
+    TEST_SECONDS (30);
+    all_begin (loop);
+    in_thread (run_a_while, loop);
+    for (int i = 0; i < WAITINGS; i++)
+        if (places[i].what) {
+            op_stop (loop, &places[i].luggage->op);
+            place_scribble (&places[i]);
+        }
+    op_settle (loop);
+    op_all_over (loop);
+    all_end ();
+}
+
+TEST_ENGINES (loop_destroyed_in_another_thread_ends_its_operations)
+{
+    struct ev_loop *loop = test_loop (0);
+
+    TEST_SECONDS (30);
+    all_begin (loop);
+    in_thread (run_a_while, loop);
+    test_loop_gone (loop);
+    ev_loop_destroy (loop);
+    for (int i = 0; i < WAITINGS; i++)
+        places[i].pool = NULL;
+    all_end ();
+}
+
+/* ---- a thread that starts operations while the loop sleeps ---------------------------------------- */
+
+static struct {
+    struct ev_loop *loop;
+    pthread_mutex_t lock;
+    ev_async wake;
+    struct op op;
+    char buf[8];
+    int fd[2];
+} office;
+
+static void office_release (EV_P) EV_NOEXCEPT
+{
+    pthread_mutex_unlock (&office.lock);
+}
+
+static void office_acquire (EV_P) EV_NOEXCEPT
+{
+    pthread_mutex_lock (&office.lock);
+}
+
+static void nothing_async (EV_P_ ev_async *w, int revents)
+{
+}
+
+static void *start_from_outside (void *nobody)
+{
+    usleep (20000);
+    pthread_mutex_lock (&office.lock);
+    op_begin (office.loop, &office.op, recv, office.fd[0], office.buf, sizeof office.buf, 0);
+    ev_async_send (office.loop, &office.wake);
+    pthread_mutex_unlock (&office.lock);
+    kit_put (office.fd[1]);
+    return NULL;
+}
+
+TEST_ENGINES (operation_started_by_another_thread_that_holds_the_lock_runs)
+{
+    pthread_t thread;
+
+    office.loop = test_loop (0);
+    pthread_mutex_init (&office.lock, NULL);
+    op_pair (office.fd);
+    op_new (&office.op);
+    ev_async_init (&office.wake, nothing_async);
+    ev_async_start (office.loop, &office.wake);
+    ev_set_loop_release_cb (office.loop, office_release, office_acquire);
+    pthread_mutex_lock (&office.lock);
+    ck_assert_int_eq (pthread_create (&thread, NULL, start_from_outside, NULL), 0);
+    op_until (office.loop, &office.op.ends, 1);
+    ck_result (office.op.result, 1);
+    pthread_mutex_unlock (&office.lock);
+    pthread_join (thread, NULL);
+    ev_set_loop_release_cb (office.loop, NULL, NULL);
+    ev_async_stop (office.loop, &office.wake);
+    op_close_both (office.fd);
+}
