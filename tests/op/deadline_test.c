@@ -45,7 +45,8 @@ TEST_ENGINES (every_kind_that_is_in_time_gives_its_result_and_no_more)
         place_start (&place);
         op_settle (loop);
         what->release (&place);
-        ck_assert (place_result_is_right (&place, op_end (loop, &place.luggage->op)));
+        ssize_t result = op_end (loop, &place.luggage->op);
+        ck_assert_msg (place_result_is_right (&place, result), "%s: result %zd", what->name, result);
         place_scribble (&place);
         op_all_over (loop); /* no timer holds the loop */
         place_end (&place);

@@ -142,7 +142,7 @@ static void child_body (void *arg)
         ev_loop_destroy (in->loop);
 }
 
-static void check_fork (struct ev_loop *loop, struct in_child in, int flight)
+static void try_fork (struct ev_loop *loop, struct in_child in, int flight)
 {
     char said[500];
     int status;
@@ -163,8 +163,8 @@ TEST_ENGINES (in_a_fork_child_all_in_flight_is_cancelled)
     struct ev_loop *loop = test_loop (0);
 
     TEST_SECONDS (30);
-    check_fork (loop, (struct in_child){ .tells = 1, .runs = 1 }, 1);
-    check_fork (loop, (struct in_child){ .tells = 1, .runs = 1 }, 0); /* started, not yet submitted */
+    try_fork (loop, (struct in_child){ .tells = 1, .runs = 1 }, 1);
+    try_fork (loop, (struct in_child){ .tells = 1, .runs = 1 }, 0); /* started, not yet submitted */
 }
 
 TEST_ENGINES (in_a_fork_child_with_forkcheck_all_is_cancelled_too)
@@ -172,7 +172,7 @@ TEST_ENGINES (in_a_fork_child_with_forkcheck_all_is_cancelled_too)
     struct ev_loop *loop = test_loop (EVFLAG_FORKCHECK);
 
     TEST_SECONDS (30);
-    check_fork (loop, (struct in_child){ .runs = 1 }, 1);
+    try_fork (loop, (struct in_child){ .runs = 1 }, 1);
 }
 
 TEST_ENGINES (fork_child_that_does_nothing_disturbs_nobody)
@@ -180,7 +180,7 @@ TEST_ENGINES (fork_child_that_does_nothing_disturbs_nobody)
     struct ev_loop *loop = test_loop (0);
 
     TEST_SECONDS (30);
-    check_fork (loop, (struct in_child){ .runs = 0 }, 1);
+    try_fork (loop, (struct in_child){ .runs = 0 }, 1);
 }
 
 TEST_ENGINES (fork_child_stops_what_is_the_parents)
@@ -188,8 +188,8 @@ TEST_ENGINES (fork_child_stops_what_is_the_parents)
     struct ev_loop *loop = test_loop (0);
 
     TEST_SECONDS (30);
-    check_fork (loop, (struct in_child){ .tells = 1, .stops = 1, .runs = 1 }, 1);
-    check_fork (loop, (struct in_child){ .stops = 1 }, 1);
+    try_fork (loop, (struct in_child){ .tells = 1, .stops = 1, .runs = 1 }, 1);
+    try_fork (loop, (struct in_child){ .stops = 1 }, 1);
 }
 
 TEST_ENGINES (fork_child_destroys_its_copy)
@@ -197,8 +197,8 @@ TEST_ENGINES (fork_child_destroys_its_copy)
     struct ev_loop *loop = test_loop (0);
 
     TEST_SECONDS (30);
-    check_fork (loop, (struct in_child){ .destroys = 1 }, 1);
-    check_fork (loop, (struct in_child){ .tells = 1, .runs = 1, .destroys = 1 }, 1);
+    try_fork (loop, (struct in_child){ .destroys = 1 }, 1);
+    try_fork (loop, (struct in_child){ .tells = 1, .runs = 1, .destroys = 1 }, 1);
 }
 
 /* Threads of the pool exist in the parent only. */
@@ -225,8 +225,6 @@ TEST_ENGINES (fork_child_has_threads_of_its_own)
             op_begin (loop, &ops[i], read, fd, buf + i * 65536, 65536, i * 65536);
         if (round)
             ev_run (loop, EVRUN_NOWAIT); /* some are done, some being done */
-        for (int i = 0; i < OPS; i++) /* what ended before the fork is not the child's to tell again */
-            ops[i].arg = NULL;
         status = test_child (child_reads_files, loop, said, sizeof said);
         ck_assert_msg (status == 0, "the child ends with status 0x%x: %s", (unsigned) status, said);
         for (int i = 0; i < OPS; i++)

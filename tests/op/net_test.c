@@ -10,13 +10,14 @@ enum { MANY = 20, BIG = 3 << 20 };
 
 /* ---- accept and connect ------------------------------------------------------------------------- */
 
-static int accepted[200], accepted_count;
+enum { ACCEPTED_MAX = 1000 };
+static int accepted[ACCEPTED_MAX], accepted_count;
 
 static void collect (struct ev_loop *loop, struct op *op)
 {
     if (op->result < 0)
         return;
-    ck_assert_int_lt (accepted_count, 200);
+    ck_assert_int_lt (accepted_count, ACCEPTED_MAX);
     accepted[accepted_count++] = (int) op->result;
 }
 
@@ -686,7 +687,7 @@ TEST_ENGINES (reset_ends_all_that_wait_in_both_directions)
     struct ev_loop *loop = test_loop (0);
     char *data = op_memory (BIG);
     struct op recv[3], send[3];
-    int fd[2], ends = 0;
+    int fd[2];
 
     op_tcp_pair (fd);
     for (int i = 0; i < 3; i++) {
@@ -696,11 +697,9 @@ TEST_ENGINES (reset_ends_all_that_wait_in_both_directions)
     op_settle (loop);
     reset (fd[1]);
     for (int i = 0; i < 3; i++) {
-        ck_assert_int_le ((int) op_end (loop, &recv[i]), 0); /* the first asks tells the reason, others find the end */
+        ck_assert_int_le ((int) op_end (loop, &recv[i]), 0); /* one is told the reason, others find the end */
         ck_assert_int_lt ((int) op_end (loop, &send[i]), 0);
-        ends += recv[i].result == -ECONNRESET || send[i].result == -ECONNRESET;
     }
-    ck_assert_int_ge (ends, 1);
     op_all_over (loop);
     close (fd[0]);
     free (data);
@@ -1004,7 +1003,7 @@ enum { TALKERS = 100, ROUNDS = 20 };
 
 static struct talker {
     struct op op;
-    int fd, sends, rounds;
+    int fd, sends, left; /* left: hops to do, sends and receives */
     unsigned char byte;
 } talkers[2 * TALKERS];
 static int talks_over;
@@ -1014,7 +1013,7 @@ static void talk (struct ev_loop *loop, struct op *op)
     struct talker *talker = op->arg;
 
     ck_result (op->result, 1);
-    if (!talker->sends && ++talker->rounds == ROUNDS) {
+    if (!--talker->left) {
         talks_over++;
         return;
     }
@@ -1041,7 +1040,7 @@ TEST_ENGINES (hundreds_of_sockets_talk_at_the_same_time)
             op_pair (fd);
         talker->fd = fd[i % 2];
         talker->sends = i % 2;
-        talker->rounds = 0;
+        talker->left = 2 * ROUNDS - 1; /* whoever sends first sends last */
         if (talker->sends)
             ev_send_set (op_new (&talker->op), talker->fd, &talker->byte, 1, 0);
         else
@@ -1052,7 +1051,7 @@ TEST_ENGINES (hundreds_of_sockets_talk_at_the_same_time)
     }
     op_until (loop, &talks_over, 2 * TALKERS);
     for (int i = 0; i < 2 * TALKERS; i++) {
-        ck_assert_int_ge (talkers[i].byte, ROUNDS);
+        ck_assert_int_ge (talkers[i].byte, ROUNDS - 1);
         close (talkers[i].fd);
     }
     op_all_over (loop);

@@ -9,6 +9,7 @@
 struct stream {
     struct op op;
     ev_pool *pool;
+    size_t size; /* of its buffers */
     int fd[2];
     size_t sent, got;
     int wrong, keep;  /* keep: how many of the next buffers to keep */
@@ -28,6 +29,7 @@ static void take (struct ev_loop *loop, struct op *op)
     }
     ck_assert_int_eq (op->revents, EV_OP | EV_OP_MORE);
     ck_assert_ptr_nonnull (op->buf);
+    ck_assert_uint_le ((size_t) op->result, stream->size);
     stream->wrong += !op_data_is (op->buf, (size_t) op->result, stream->got);
     if (stream->keep > 0) {
         stream->keep--;
@@ -47,11 +49,12 @@ static void receive (struct ev_loop *loop, struct stream *stream)
     op_start (loop, &stream->op);
 }
 
-static void stream_begin (struct ev_loop *loop, struct stream *stream, ev_pool *pool)
+static void stream_begin (struct ev_loop *loop, struct stream *stream, ev_pool *pool, size_t size)
 {
     memset (stream, 0, sizeof *stream);
     ck_assert_ptr_nonnull (pool);
     stream->pool = pool;
+    stream->size = size;
     op_pair (stream->fd);
     receive (loop, stream);
 }
@@ -99,7 +102,7 @@ TEST_ENGINES (received_data_comes_in_buffers_of_the_pool)
     struct ev_loop *loop = test_loop (0);
     struct stream s;
 
-    stream_begin (loop, &s, ev_pool_new (loop, 256, 4));
+    stream_begin (loop, &s, ev_pool_new (loop, 256, 4), 256);
     for (int i = 1; i <= 20; i++) {
         stream_send (&s, 100);
         op_until (loop, &s.op.calls, i);
@@ -123,7 +126,7 @@ TEST_ENGINES (stream_longer_than_the_pool_comes_whole)
         ev_pool *pool = ev_pool_new (loop, pools[i].size, pools[i].count);
         struct stream s;
 
-        stream_begin (loop, &s, pool);
+        stream_begin (loop, &s, pool, pools[i].size);
         for (int k = 0; k < 30; k++) {
             stream_send (&s, pools[i].size < 100 ? 200 : 20000);
             got_all (loop, &s);
@@ -139,7 +142,7 @@ TEST_ENGINES (end_of_the_stream_is_the_last_call)
     struct ev_loop *loop = test_loop (0);
     struct stream s;
 
-    stream_begin (loop, &s, ev_pool_new (loop, 64, 4));
+    stream_begin (loop, &s, ev_pool_new (loop, 64, 4), 64);
     stream_send (&s, 1000);
     ck_assert_int_eq (shutdown (s.fd[1], SHUT_WR), 0);
     ck_result (op_end (loop, &s.op), 0);
@@ -156,7 +159,7 @@ TEST_ENGINES (reset_is_the_last_call)
 {
     struct ev_loop *loop = test_loop (0);
     struct linger now = { 1, 0 };
-    struct stream s = { .pool = ev_pool_new (loop, 64, 4) };
+    struct stream s = { .pool = ev_pool_new (loop, 64, 4), .size = 64 };
 
     op_tcp_pair (s.fd);
     receive (loop, &s);
@@ -188,7 +191,7 @@ TEST_ENGINES (cancelled_one_has_no_buffer_in_its_last_call)
     struct ev_loop *loop = test_loop (0);
     struct stream s;
 
-    stream_begin (loop, &s, ev_pool_new (loop, 64, 4));
+    stream_begin (loop, &s, ev_pool_new (loop, 64, 4), 64);
     stream_send (&s, 10);
     got_all (loop, &s);
     op_cancel (loop, &s.op);
@@ -203,7 +206,7 @@ TEST_ENGINES (kept_buffers_stay_as_they_are)
     struct ev_loop *loop = test_loop (0);
     struct stream s;
 
-    stream_begin (loop, &s, ev_pool_new (loop, 100, 8));
+    stream_begin (loop, &s, ev_pool_new (loop, 100, 8), 100);
     s.keep = 7;
     for (int i = 0; i < 50; i++) {
         stream_send (&s, 100);
@@ -229,7 +232,7 @@ TEST_ENGINES (exhausted_pool_pauses_and_goes_on_when_a_buffer_is_given)
     int fd[2], calls;
     unsigned iterations;
 
-    stream_begin (loop, &s, ev_pool_new (loop, 100, 4));
+    stream_begin (loop, &s, ev_pool_new (loop, 100, 4), 100);
     s.keep = 4;
     stream_send (&s, 1000);
     op_until (loop, &s.kept_count, 4);
@@ -254,7 +257,7 @@ TEST_ENGINES (exhausted_pool_that_is_refilled_again_and_again)
     struct ev_loop *loop = test_loop (0);
     struct stream s;
 
-    stream_begin (loop, &s, ev_pool_new (loop, 10, 3));
+    stream_begin (loop, &s, ev_pool_new (loop, 10, 3), 10);
     for (int i = 0; i < 100; i++) {
         s.keep = 3;
         stream_send (&s, 50);
@@ -275,7 +278,7 @@ TEST_ENGINES (end_of_the_stream_is_told_although_the_pool_is_exhausted_before)
     struct ev_loop *loop = test_loop (0);
     struct stream s;
 
-    stream_begin (loop, &s, ev_pool_new (loop, 10, 2));
+    stream_begin (loop, &s, ev_pool_new (loop, 10, 2), 10);
     s.keep = 2;
     stream_send (&s, 30);
     shutdown (s.fd[1], SHUT_WR);
@@ -296,7 +299,7 @@ TEST_ENGINES (paused_one_can_be_cancelled_and_stopped)
     for (int stop = 0; stop < 2; stop++) {
         struct stream s;
 
-        stream_begin (loop, &s, pool);
+        stream_begin (loop, &s, pool, 10);
         s.keep = 2;
         stream_send (&s, 50);
         op_until (loop, &s.kept_count, 2);
@@ -324,7 +327,7 @@ TEST_ENGINES (several_receivers_share_one_pool)
     ev_pool *pool = ev_pool_new (loop, 50, 8);
 
     for (int i = 0; i < STREAMS; i++)
-        stream_begin (loop, &s[i], pool);
+        stream_begin (loop, &s[i], pool, 50);
     for (int round = 0; round < 30; round++) {
         for (int i = 0; i < STREAMS; i++)
             stream_send (&s[i], (size_t) (1 + (round * 37 + i * 11) % 300));
@@ -344,12 +347,12 @@ TEST_ENGINES (several_receivers_wait_for_the_same_buffers)
     struct ev_loop *loop = test_loop (0);
     ev_pool *pool = ev_pool_new (loop, 50, 2);
 
-    stream_begin (loop, &s[0], pool);
+    stream_begin (loop, &s[0], pool, 50);
     s[0].keep = 2;
     stream_send (&s[0], 200);
     op_until (loop, &s[0].kept_count, 2);
     for (int i = 1; i < STREAMS; i++) {
-        stream_begin (loop, &s[i], pool);
+        stream_begin (loop, &s[i], pool, 50);
         stream_send (&s[i], 200);
     }
     op_settle (loop);
@@ -370,8 +373,8 @@ TEST_ENGINES (two_pools_on_one_loop_are_two)
     struct ev_loop *loop = test_loop (0);
     struct stream a, b;
 
-    stream_begin (loop, &a, ev_pool_new (loop, 100, 2));
-    stream_begin (loop, &b, ev_pool_new (loop, 30, 2));
+    stream_begin (loop, &a, ev_pool_new (loop, 100, 2), 100);
+    stream_begin (loop, &b, ev_pool_new (loop, 30, 2), 30);
     a.keep = 2;
     stream_send (&a, 1000);
     op_until (loop, &a.kept_count, 2);
@@ -385,7 +388,7 @@ TEST_ENGINES (two_pools_on_one_loop_are_two)
     stream_end (loop, &a);
     stream_end (loop, &b);
     ev_pool_free (loop, a.pool);
-    stream_begin (loop, &a, b.pool);
+    stream_begin (loop, &a, b.pool, b.size);
     stream_send (&a, 100);
     got_all (loop, &a);
     stream_end (loop, &a);
@@ -400,7 +403,7 @@ TEST_ENGINES (buffers_of_a_stopped_receiver_go_back)
     struct stream s;
 
     for (int i = 0; i < 50; i++) {
-        stream_begin (loop, &s, pool);
+        stream_begin (loop, &s, pool, 10);
         if (i % 3)
             ev_run (loop, EVRUN_NOWAIT);
         stream_send (&s, 35);
@@ -408,7 +411,7 @@ TEST_ENGINES (buffers_of_a_stopped_receiver_go_back)
             ev_run (loop, EVRUN_NOWAIT);
         stream_end (loop, &s);
     }
-    stream_begin (loop, &s, pool);
+    stream_begin (loop, &s, pool, 10);
     s.keep = 4;
     stream_send (&s, 40);
     op_until (loop, &s.kept_count, 4);
@@ -433,7 +436,7 @@ TEST_ENGINES (buffer_kept_and_given_in_its_callback_is_given_once)
     struct ev_loop *loop = test_loop (0);
     struct stream s;
 
-    stream_begin (loop, &s, ev_pool_new (loop, 10, 3));
+    stream_begin (loop, &s, ev_pool_new (loop, 10, 3), 10);
     s.op.then = give_at_once;
     s.keep = 1;
     for (int i = 0; i < 50; i++) {
@@ -478,7 +481,7 @@ TEST_ENGINES (pool_that_is_not_freed_ends_with_its_loop)
 
     for (int i = 0; i < 10; i++)
         ck_assert_ptr_nonnull (ev_pool_new (loop, 1000, 16));
-    stream_begin (loop, &s, ev_pool_new (loop, 10, 2));
+    stream_begin (loop, &s, ev_pool_new (loop, 10, 2), 10);
     s.keep = 2;
     stream_send (&s, 100);
     op_until (loop, &s.kept_count, 2);
@@ -495,7 +498,7 @@ TEST_ENGINES (pool_is_freed_with_kept_buffers)
     for (int i = 0; i < 20; i++) {
         ev_pool *pool = ev_pool_new (loop, 10, 4);
 
-        stream_begin (loop, &s, pool);
+        stream_begin (loop, &s, pool, 10);
         s.keep = i % 5;
         stream_send (&s, 50);
         op_settle (loop);
@@ -516,7 +519,7 @@ TEST_ENGINES (storm_of_keeping_and_giving_loses_nothing)
 
     TEST_SECONDS (30);
     for (int i = 0; i < STREAMS; i++)
-        stream_begin (loop, &s[i], pool);
+        stream_begin (loop, &s[i], pool, 32);
     for (int step = 0; step < STEPS; step++) {
         state = state * 1664525u + 1013904223u;
         struct stream *one = &s[(state >> 8) % STREAMS];

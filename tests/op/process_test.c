@@ -38,6 +38,8 @@ static pid_t sleeper_begin (void)
     if (pid)
         return pid;
     prctl (PR_SET_PDEATHSIG, SIGKILL);
+    signal (SIGTERM, SIG_DFL); /* Check has plans for these */
+    signal (SIGINT, SIG_DFL);
     for (;;)
         pause ();
 }
