@@ -379,16 +379,17 @@ TEST_ENGINES (write_to_a_full_disk_is_enospc)
 TEST_ENGINES (write_beyond_the_limit_of_file_sizes_is_efbig)
 {
     struct ev_loop *loop = test_loop (0);
-    struct rlimit limit = { SIZE, RLIM_INFINITY };
+    enum { LIMIT = 1 << 26 }; /* Check writes files too */
+    struct rlimit limit = { LIMIT, RLIM_INFINITY };
     int fd = op_file (0);
     char data[2 * SIZE];
 
     signal (SIGXFSZ, SIG_IGN);
     memset (data, 'x', sizeof data);
     ck_assert_int_eq (setrlimit (RLIMIT_FSIZE, &limit), 0);
-    ck_result (op_do (loop, write, fd, data, sizeof data, 0), SIZE); /* up to it */
-    ck_result (op_do (loop, write, fd, data, sizeof data, SIZE), -EFBIG);
-    ck_result (op_do (loop, ftruncate, fd, 2 * SIZE), -EFBIG);
+    ck_result (op_do (loop, write, fd, data, sizeof data, LIMIT - SIZE), SIZE); /* up to it */
+    ck_result (op_do (loop, write, fd, data, sizeof data, LIMIT), -EFBIG);
+    ck_result (op_do (loop, ftruncate, fd, LIMIT + 1), -EFBIG);
     limit.rlim_cur = RLIM_INFINITY;
     setrlimit (RLIMIT_FSIZE, &limit);
     close (fd);
@@ -417,8 +418,6 @@ TEST_ENGINES (pipes_are_read_and_written)
     vec[1] = (struct iovec){ buf + 3, 97 };
     ck_result (op_do (loop, readv, fd[0], vec, 2, -1), 5);
     ck_assert_int_eq (memcmp (buf, "abcde", 5), 0);
-    ck_result (op_do (loop, read, fd[0], buf, 5, 10), -ESPIPE);
-    ck_result (op_do (loop, write, fd[1], buf, 5, 10), -ESPIPE);
     ck_assert (op_is_blocking (fd[0]) && op_is_blocking (fd[1]));
     close (fd[1]);
     ck_result (op_do (loop, read, fd[0], buf, sizeof buf, -1), 0);
@@ -517,7 +516,6 @@ TEST_ENGINES (counters_and_clocks_are_waited_for)
     ck_result (op_do (loop, write, counter, &one, sizeof one, -1), 8);
     ck_result (op_end (loop, &op), 8);
     ck_assert_uint_eq (number, 1);
-    ck_result (op_do (loop, read, counter, &number, 4, -1), -EINVAL);
     ck_assert_int_eq (timerfd_settime (clock, 0, &soon, NULL), 0);
     ck_result (op_do (loop, read, clock, &number, sizeof number, -1), 8);
     ck_assert_uint_eq (number, 1);

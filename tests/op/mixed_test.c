@@ -261,7 +261,7 @@ TEST_ENGINES (dump_and_verify_know_operations_in_flight)
     fclose (out);
 }
 
-TEST_ENGINES (operation_is_fed_like_any_watcher)
+TEST_ENGINES (clearing_what_is_not_pending_changes_nothing)
 {
     struct ev_loop *loop = test_loop (0);
     struct op op;
@@ -498,8 +498,8 @@ TEST_ENGINES (operations_of_an_inner_loop_are_done_while_the_outer_runs)
             for (int k = 0; k < 3; k++)
                 ev_run (outer, EVRUN_NOWAIT);
         kit_put (fd[1]);
-        op_until (outer, &op[0].ends, 1);
-        op_until (outer, &op[1].ends, 1);
+        while (op[0].ends + op[1].ends < 2) /* the deadline of the test is the guard */
+            ev_run (outer, EVRUN_ONCE);
         ck_result (op[0].result, 1);
         ck_result (op[1].result, 100);
     }
