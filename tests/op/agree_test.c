@@ -205,6 +205,8 @@ static void step_shutdown (int slot)
     item = item_new (2 * slot + 1, 0);
     ev_shutdown_set (&item->op.w, show->pair[slot][1], SHUT_WR);
     item_start (item);
+    if (!show->loose)
+        arrive (slot);
 }
 
 /* Files: reads and writes at an offset go to places of their own, so that running in parallel is no matter. */
@@ -297,6 +299,8 @@ static void step_end_one (void)
         take (item, result);
         snprintf (show->lines[item->number], sizeof show->lines[0], "%d: stopped with %zd\n", item->number, result);
     }
+    for (int i = 0; i < SLOTS - 1 && !show->loose; i++) /* whoever is next in line has its turn */
+        arrive (i);
 }
 
 static void step_run (void)
