@@ -40,8 +40,27 @@ _Noreturn static void lament (const char *what)
 
 /* ---- a life -------------------------------------------------------------------------------------- */
 
-enum { RECV, SEND, RECVMSG, SENDMSG, POOL, ACCEPT, CONNECT, READ, WRITE, PIPE_READ, PIPE_WRITE, FSYNC, OPEN, STATX, SPLICE,
-       WAITS, WAITS_IN_LINE, LATE, OPS };
+enum {
+    RECV,
+    SEND,
+    RECVMSG,
+    SENDMSG,
+    POOL,
+    ACCEPT,
+    CONNECT,
+    READ,
+    WRITE,
+    PIPE_READ,
+    PIPE_WRITE,
+    FSYNC,
+    OPEN,
+    STATX,
+    SPLICE,
+    WAITS,
+    WAITS_IN_LINE,
+    LATE,
+    OPS
+};
 
 static struct {
     struct ev_loop *loop;
@@ -112,8 +131,10 @@ static void life_set (void)
 }
 
 /* What each gives when nothing is in its way; what waits is stopped. */
-static const ssize_t wanted[OPS] = { [RECV] = 2, [SEND] = 2, [RECVMSG] = 2, [SENDMSG] = 2, [READ] = 10, [WRITE] = 10,
-                                     [PIPE_READ] = 5, [PIPE_WRITE] = 5, [SPLICE] = 20, [LATE] = -ETIMEDOUT };
+static const ssize_t wanted[OPS] = {
+    [RECV] = 2,   [SEND] = 2,      [RECVMSG] = 2,    [SENDMSG] = 2, [READ] = 10,
+    [WRITE] = 10, [PIPE_READ] = 5, [PIPE_WRITE] = 5, [SPLICE] = 20, [LATE] = -ETIMEDOUT
+};
 
 static int is_repeating (int which)
 {
@@ -138,9 +159,11 @@ static void give_up_partners (void)
 
 static const char *missing (void)
 {
-    static const char *const names[OPS] = { "recv", "send", "recvmsg", "sendmsg", "recv_pool", "accept", "connect", "read",
-                                            "write", "read of a pipe", "write to a pipe", "fsync", "openat", "statx",
-                                            "splice", "one that waits", "one in line", "one with a deadline" };
+    static const char *const names[OPS] = {
+        "recv",    "send",  "recvmsg", "sendmsg",        "recv_pool",       "accept",
+        "connect", "read",  "write",   "read of a pipe", "write to a pipe", "fsync",
+        "openat",  "statx", "splice",  "one that waits", "one in line",     "one with a deadline"
+    };
 
     for (int i = 0; i < OPS; i++) {
         const struct op *op = &life.op[i];
@@ -242,7 +265,8 @@ static int check_each (void)
         int status = test_child (live, NULL, message, sizeof message);
 
         ck_assert_msg (WIFEXITED (status) && (WEXITSTATUS (status) == 0 || WEXITSTATUS (status) == 42),
-                       "%s fails call %d: %s (status 0x%x)", strerror (fault.error), fault.n, message, (unsigned) status);
+                       "%s fails call %d: %s (status 0x%x)", strerror (fault.error), fault.n, message,
+                       (unsigned) status);
         if (WEXITSTATUS (status) == 42)
             return fault.n - 1;
         ck_assert_int_lt (fault.n, 3000);
@@ -333,7 +357,8 @@ TEST_ENGINES (nth_allocation_may_fail_and_the_program_ends_with_a_message_or_goe
             break;
         if (WIFEXITED (status) && WEXITSTATUS (status) == 0)
             continue;
-        ck_assert_msg (WIFSIGNALED (status) && WTERMSIG (status) == SIGABRT && strstr (message, "cannot allocate"),
+        ck_assert_msg (WIFSIGNALED (status) && WTERMSIG (status) == SIGABRT
+                           && strstr (message, "cannot allocate"),
                        "allocation %d: status 0x%x, %s", fault.n, (unsigned) status, message);
     }
     ck_assert_int_gt (fault.n, 5);

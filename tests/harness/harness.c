@@ -23,7 +23,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TESTS_MAX = 1000, LOOPS_MAX = 16, SKIPS_MAX = 500, SECONDS_DEFAULT = 10, SECONDS_MAX = 240 };
+enum {
+    TESTS_MAX = 1000,
+    CASES_MAX = 6 * TESTS_MAX,
+    LOOPS_MAX = 16,
+    SKIPS_MAX = 500,
+    SECONDS_DEFAULT = 10,
+    SECONDS_MAX = 240
+};
 
 static const struct {
     unsigned bit;
@@ -356,12 +363,12 @@ static int listed (const char *list, const char *name)
 /* A case per turn, so that a failure can say how to repeat just that. */
 static void add_case (Suite *suite, const struct registered *entry, const char *turn, int index)
 {
-    char *name = malloc (strlen (entry->name) + strlen (turn) + 2); /* Check keeps the pointer */
+    static char *names[CASES_MAX]; /* Check keeps the pointers */
+    static int count;
 
-    if (!name)
+    if (count == CASES_MAX || asprintf (&names[count], "%s%s%s", entry->name, *turn ? "@" : "", turn) < 0)
         abort ();
-    sprintf (name, "%s%s%s", entry->name, *turn ? "@" : "", turn);
-    TCase *tcase = tcase_create (name);
+    TCase *tcase = tcase_create (names[count++]);
     tcase_set_timeout (tcase, SECONDS_MAX);
     suite_add_tcase (suite, tcase);
     tcase_add_loop_test (tcase, entry->test, index, index + 1);

@@ -40,7 +40,7 @@ static struct show {
     int items_count;
     int order[LANES][OPS_MAX], order_count[LANES];
     char lines[OPS_MAX][120];
-} *show;
+} * show;
 
 static unsigned below (unsigned limit)
 {
@@ -79,8 +79,8 @@ static void note (struct ev_loop *loop, struct op *op)
         snprintf (line, sizeof show->lines[0], "%d: calls %d, result %zd\n", item->number, op->calls,
                   op->result < 0 ? op->result : 0);
     else
-        snprintf (line, sizeof show->lines[0], "%d: calls %d, result %zd, data %08x\n", item->number, op->calls, op->result,
-              checksum (item->buf, got));
+        snprintf (line, sizeof show->lines[0], "%d: calls %d, result %zd, data %08x\n", item->number,
+                  op->calls, op->result, checksum (item->buf, got));
     if (item->lane >= 0)
         show->order[item->lane][show->order_count[item->lane]++] = item->number;
 }
@@ -274,7 +274,8 @@ static void step_name (void)
             ev_mkdirat_set (&item->op.w, -1, "x", 0700);
         break;
     case 3:
-        ev_renameat_set (&item->op.w, AT_FDCWD, "/nonexistent/file", AT_FDCWD, "/nonexistent/other", below (3));
+        ev_renameat_set (&item->op.w, AT_FDCWD, "/nonexistent/file", AT_FDCWD, "/nonexistent/other",
+                         below (3));
         break;
     default:
         ev_socket_set (&item->op.w, 9999, SOCK_STREAM, (int) below (3));
@@ -289,7 +290,8 @@ static void step_end_one (void)
 
     for (int i = 0; i < SLOTS - 1; i++) /* what can complete has completed */
         arrive (i);
-    if (!item || !ev_is_active (&item->op.w) || !item->is_input || item->lane < 0 || item->lane / 2 == SLOTS - 1)
+    if (!item || !ev_is_active (&item->op.w) || !item->is_input || item->lane < 0
+        || item->lane / 2 == SLOTS - 1)
         return;
     if (!stop)
         op_cancel (show->loop, &item->op);
@@ -297,7 +299,8 @@ static void step_end_one (void)
         ssize_t result = op_stop (show->loop, &item->op);
 
         take (item, result);
-        snprintf (show->lines[item->number], sizeof show->lines[0], "%d: stopped with %zd\n", item->number, result);
+        snprintf (show->lines[item->number], sizeof show->lines[0], "%d: stopped with %zd\n", item->number,
+                  result);
     }
     for (int i = 0; i < SLOTS - 1 && !show->loose; i++) /* whoever is next in line has its turn */
         arrive (i);
@@ -471,7 +474,8 @@ static struct ev_loop *reference_begin (void)
 
 TEST_ENGINES (programs_do_the_same_on_every_engine)
 {
-    unsigned start = number_of ("SEED", number_of ("START", 1)), count = getenv ("SEED") ? 1 : number_of ("SEEDS", 600);
+    unsigned start = number_of ("SEED", number_of ("START", 1)),
+             count = getenv ("SEED") ? 1 : number_of ("SEEDS", 600);
     struct ev_loop *loop = test_loop (0), *reference;
     char buf[1];
 
@@ -483,9 +487,10 @@ TEST_ENGINES (programs_do_the_same_on_every_engine)
 
         if (getenv ("SEED"))
             printf ("reference:\n%s\n%s:\n%s\n", wanted, test_engine_name (), got);
-        ck_assert_msg (!strstr (wanted, "not what was sent") && !strstr (wanted, "never ended"), "SEED=%u ENGINE=%s:\n%s",
-                       seed, test_engine_name (), wanted);
-        ck_assert_msg (!strcmp (wanted, got), "SEED=%u ENGINE=%s shows the difference:\n--- reference\n%s--- here\n%s", seed,
+        ck_assert_msg (!strstr (wanted, "not what was sent") && !strstr (wanted, "never ended"),
+                       "SEED=%u ENGINE=%s:\n%s", seed, test_engine_name (), wanted);
+        ck_assert_msg (!strcmp (wanted, got),
+                       "SEED=%u ENGINE=%s shows the difference:\n--- reference\n%s--- here\n%s", seed,
                        test_engine_name (), wanted, got);
         free (wanted);
         free (got);

@@ -7,17 +7,18 @@
 /* ---- every kind, every stage -------------------------------------------------------------------- */
 
 enum stage {
-    AT_ONCE,      /* before it was submitted */
-    IN_FLIGHT,    /* it waits */
-    WORLD_ACTED,  /* it could complete now, nobody has looked */
-    NOT_TOLD,     /* it has completed, its callback comes later in this iteration */
+    AT_ONCE,     /* before it was submitted */
+    IN_FLIGHT,   /* it waits */
+    WORLD_ACTED, /* it could complete now, nobody has looked */
+    NOT_TOLD,    /* it has completed, its callback comes later in this iteration */
     STAGES
 };
-static const char *const stage_names[] = { "at once", "in flight", "when the world has acted", "before it is told" };
+static const char *const stage_names[] = { "at once", "in flight", "when the world has acted",
+                                           "before it is told" };
 
 static struct op *not_told; /* whom the check watcher meets */
 static const char *meet_what;
-static int repeating;       /* it is one: its results wait elsewhere */
+static int repeating; /* it is one: its results wait elsewhere */
 static void (*meet) (struct ev_loop *loop, struct op *op);
 
 static void meet_pending (EV_P_ ev_check *w, int revents)
@@ -32,7 +33,8 @@ static void meet_pending (EV_P_ ev_check *w, int revents)
 
 /* Acts when the operation has completed but was not told: from a callback of higher priority. 0: it was told before
  * anybody could, which happens where readiness is a callback of its own. */
-static int meet_before_told (struct ev_loop *loop, struct op *op, void (*act) (struct ev_loop *loop, struct op *op))
+static int meet_before_told (struct ev_loop *loop, struct op *op,
+                             void (*act) (struct ev_loop *loop, struct op *op))
 {
     double end = test_clock () + OP_PATIENCE;
     ev_check check;
@@ -116,9 +118,10 @@ static void check_stop (struct ev_loop *loop, const struct waiting *what, enum s
         return;
     }
     ck_assert_int_eq (place.luggage->op.calls, 0);
-    ck_assert_msg (stopped_right (&place), "%s, stopped %s: result %zd", what->name, stage_names[stage], stopped_with);
-    ck_assert_msg (stage == WORLD_ACTED || stage == NOT_TOLD || stopped_with == -ECANCELED, "%s, stopped %s: result %zd",
-                   what->name, stage_names[stage], stopped_with);
+    ck_assert_msg (stopped_right (&place), "%s, stopped %s: result %zd", what->name, stage_names[stage],
+                   stopped_with);
+    ck_assert_msg (stage == WORLD_ACTED || stage == NOT_TOLD || stopped_with == -ECANCELED,
+                   "%s, stopped %s: result %zd", what->name, stage_names[stage], stopped_with);
     ck_assert_msg (stage != NOT_TOLD || repeating || stopped_with != -ECANCELED,
                    "%s, stopped %s: the result is lost", what->name, stage_names[stage]);
     place_scribble (&place);
@@ -139,7 +142,8 @@ TEST_ENGINES (stop_at_every_stage_is_the_end_of_it)
         for (enum stage stage = AT_ONCE; stage < STAGES; stage++)
             if (stage_possible (&waitings[i], stage))
                 check_stop (loop, &waitings[i], stage);
-    ck_assert_msg (!test_engine_ring () || met > WAITINGS / 2, "only %d were caught before they were told", met);
+    ck_assert_msg (!test_engine_ring () || met > WAITINGS / 2, "only %d were caught before they were told",
+                   met);
 }
 
 /* Results of a repeating operation on its way to the end are closed or counted by place_result_is_right. */
@@ -169,10 +173,11 @@ static void check_cancel (struct ev_loop *loop, const struct waiting *what, enum
     }
     op_cancel (loop, op); /* once more is no more */
     op_end (loop, op);
-    ck_assert_msg (told_right >= 0, "%s, cancelled %s: result %zd", what->name, stage_names[stage], op->result);
+    ck_assert_msg (told_right >= 0, "%s, cancelled %s: result %zd", what->name, stage_names[stage],
+                   op->result);
     if (stage < WORLD_ACTED || what->repeats)
-        ck_assert_msg (op->result == -ECANCELED, "%s, cancelled %s: result %zd", what->name, stage_names[stage],
-                       op->result);
+        ck_assert_msg (op->result == -ECANCELED, "%s, cancelled %s: result %zd", what->name,
+                       stage_names[stage], op->result);
     if (stage == NOT_TOLD && !repeating)
         ck_assert_msg (told_right == 1, "%s: the result that was there is lost", what->name);
     ck_assert_int_eq (op->calls, told_right + (op->result == -ECANCELED));
@@ -193,7 +198,8 @@ TEST_ENGINES (cancel_at_every_stage_gives_one_completion)
         for (enum stage stage = AT_ONCE; stage < STAGES; stage++)
             if (stage_possible (&waitings[i], stage))
                 check_cancel (loop, &waitings[i], stage);
-    ck_assert_msg (!test_engine_ring () || met > WAITINGS / 2, "only %d were caught before they were told", met);
+    ck_assert_msg (!test_engine_ring () || met > WAITINGS / 2, "only %d were caught before they were told",
+                   met);
 }
 
 static void cancel_then_stop (struct ev_loop *loop, struct op *op)
@@ -308,7 +314,9 @@ static void check_lane (struct ev_loop *loop, const struct waiting *what, int ru
 
 TEST_ENGINES (one_that_waits_in_line_can_be_taken_out)
 {
-    static const char *const kinds[] = { "recv", "send", "read", "write", "read of a socket", "write to a socket" };
+    static const char *const kinds[] = {
+        "recv", "send", "read", "write", "read of a socket", "write to a socket"
+    };
     struct ev_loop *loop = test_loop (0);
 
     TEST_SECONDS (30);
@@ -722,7 +730,8 @@ TEST_ENGINES (file_operations_cancelled_at_any_time_end_once)
     }
     for (int i = 0; i < OPS; i++) {
         op_end (loop, &ops[i]);
-        ck_assert_msg (ops[i].result == 4096 || (i % 2 == 0 && ops[i].result == -ECANCELED), "result %zd", ops[i].result);
+        ck_assert_msg (ops[i].result == 4096 || (i % 2 == 0 && ops[i].result == -ECANCELED), "result %zd",
+                       ops[i].result);
         if (ops[i].result == 4096)
             ck_assert (op_data_is (buf + i * 4096, 4096, (size_t) i * 4096));
         done += ops[i].result == 4096;
@@ -853,7 +862,8 @@ TEST_ENGINES (hundreds_in_flight_are_cancelled_and_each_ends_once)
             op_cancel (loop, &places[i].luggage->op);
     for (int i = 0; i < WAITINGS * EACH; i++)
         if (places[i].what) {
-            ck_assert_msg (op_is_over (loop, &places[i].luggage->op.ends, 1), "%s does not end", places[i].what->name);
+            ck_assert_msg (op_is_over (loop, &places[i].luggage->op.ends, 1), "%s does not end",
+                           places[i].what->name);
             ck_assert_msg (places[i].luggage->op.result == -ECANCELED, "%s: result %zd", places[i].what->name,
                            places[i].luggage->op.result);
             ck_assert_int_eq (places[i].luggage->op.calls, 1);

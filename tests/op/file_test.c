@@ -129,7 +129,8 @@ TEST_ENGINES (read_and_write_say_what_is_wrong)
     struct ev_loop *loop = test_loop (0);
     char buf[8] = "";
     int fd = op_file (8), folder = open ("/tmp", O_RDONLY | O_DIRECTORY), none = open ("/tmp", O_PATH);
-    int only_read = open ("/dev/null", O_RDONLY), only_write = open ("/dev/null", O_WRONLY), bad = kit_closed_fd ();
+    int only_read = open ("/dev/null", O_RDONLY), only_write = open ("/dev/null", O_WRONLY),
+        bad = kit_closed_fd ();
 
     ck_result (op_do (loop, read, bad, buf, 8, 0), -EBADF);
     ck_result (op_do (loop, read, bad, buf, 8, -1), -EBADF);
@@ -271,7 +272,8 @@ TEST_ENGINES (names_count_from_the_working_folder_and_from_the_root)
     char path[100];
 
     snprintf (path, sizeof path, "%s/file", op_folder);
-    fd = (int) op_do (loop, openat, -1, path, O_CREAT | O_RDWR, 0600); /* absolute: the folder does not matter */
+    fd = (int) op_do (loop, openat, -1, path, O_CREAT | O_RDWR,
+                      0600); /* absolute: the folder does not matter */
     ck_assert_int_ge (fd, 0);
     close (fd);
     ck_assert_int_eq (fchdir (folder), 0);
@@ -488,7 +490,8 @@ TEST_ENGINES (terminals_are_read_and_written)
 TEST_ENGINES (devices_are_read_and_written)
 {
     struct ev_loop *loop = test_loop (0);
-    int null = open ("/dev/null", O_RDWR), zero = open ("/dev/zero", O_RDWR), full = open ("/dev/full", O_RDWR);
+    int null = open ("/dev/null", O_RDWR), zero = open ("/dev/zero", O_RDWR),
+        full = open ("/dev/full", O_RDWR);
     char buf[100] = "not zero";
 
     ck_result (op_do (loop, read, null, buf, sizeof buf, -1), 0);

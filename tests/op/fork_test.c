@@ -7,12 +7,12 @@
 static struct place places[WAITINGS];
 
 /* In a child Check does not listen. */
-#define child_must(condition)                                                  \
-    do {                                                                       \
-        if (!(condition)) {                                                    \
-            fprintf (stderr, "child, line %d: %s\n", __LINE__, #condition);    \
-            _exit (1);                                                         \
-        }                                                                      \
+#define child_must(condition)                                               \
+    do {                                                                    \
+        if (!(condition)) {                                                 \
+            fprintf (stderr, "child, line %d: %s\n", __LINE__, #condition); \
+            _exit (1);                                                      \
+        }                                                                   \
     } while (0)
 
 static void all_begin (struct ev_loop *loop)
@@ -50,7 +50,8 @@ static void all_complete (struct ev_loop *loop)
         ck_assert_msg (!op->calls, "%s has ended", place->what->name);
         place->what->release (place);
         op_until (loop, &op->calls, 1);
-        ck_assert_msg (place_result_is_right (place, op->result), "%s: result %zd", place->what->name, op->result);
+        ck_assert_msg (place_result_is_right (place, op->result), "%s: result %zd", place->what->name,
+                       op->result);
         if (place->what->repeats)
             op_stop (loop, op);
     }
@@ -66,7 +67,8 @@ static int ended_in_child (void)
             child_must (places[i].luggage->op.calls <= 1);
             child_must (places[i].luggage->op.ends == places[i].luggage->op.calls);
             if (places[i].luggage->op.ends && places[i].luggage->op.result != -ECANCELED) {
-                fprintf (stderr, "child: %s has result %zd\n", waitings[i].name, places[i].luggage->op.result);
+                fprintf (stderr, "child: %s has result %zd\n", waitings[i].name,
+                         places[i].luggage->op.result);
                 _exit (1);
             }
             ended += places[i].luggage->op.ends;
@@ -268,7 +270,8 @@ static void each_ends_once (struct ev_loop *loop)
         if (op->ends && op->result == -ECANCELED)
             ck_assert_int_eq (op->calls, 1);
         else if (place->what->release)
-            ck_assert_msg (place_result_is_right (place, op->result), "%s: result %zd", place->what->name, op->result);
+            ck_assert_msg (place_result_is_right (place, op->result), "%s: result %zd", place->what->name,
+                           op->result);
         if (!op->ends)
             op_stop (loop, op);
     }

@@ -30,7 +30,8 @@ static void chain_end (struct ev_loop *loop, int count, int good)
     op_all_over (loop);
     for (int i = 0; i < count; i++) {
         ck_assert_int_eq (chain[i].calls, 1);
-        ck_assert_msg (i < good ? chain[i].result >= 0 : chain[i].result < 0, "member %d: result %zd", i, chain[i].result);
+        ck_assert_msg (i < good ? chain[i].result >= 0 : chain[i].result < 0, "member %d: result %zd", i,
+                       chain[i].result);
         if (i > good)
             ck_result (chain[i].result, -ECANCELED);
     }
@@ -310,7 +311,8 @@ TEST_ENGINES (member_stopped_in_the_callback_of_the_head_is_stopped)
     ck_result (op_end (loop, &chain[0]), 1);
     for (int i = 2; i < 4; i++) {
         op_end (loop, &chain[i]);
-        ck_assert_msg (chain[i].result == -ECANCELED || chain[1].w.result == 1, "result %zd", chain[i].result);
+        ck_assert_msg (chain[i].result == -ECANCELED || chain[1].w.result == 1, "result %zd",
+                       chain[i].result);
     }
     ck_assert_int_eq (chain[1].calls, 0);
     stage_end (loop);

@@ -79,7 +79,8 @@ TEST_ENGINES (accept_finds_those_who_came_before_it)
     close (listener);
 }
 
-static void check_accept_flags (struct ev_loop *loop, int listener, const struct sockaddr_in *address, int flags)
+static void check_accept_flags (struct ev_loop *loop, int listener, const struct sockaddr_in *address,
+                                int flags)
 {
     struct op op;
     int client = op_client (address);
@@ -814,10 +815,10 @@ TEST_ENGINES (message_sent_in_parts_carries_its_descriptors_once)
 
 TEST_ENGINES (sendmsg_is_whole_with_many_vectors)
 {
-    enum { VECTORS = 1000, PIECE = 1777 };
+    enum { VECTORS = 1000, TOO_MANY = 1025, PIECE = 1777 };
     struct ev_loop *loop = test_loop (0);
     unsigned char *data = op_memory (VECTORS * PIECE);
-    static struct iovec vec[VECTORS];
+    static struct iovec vec[TOO_MANY];
     struct msghdr out;
     int fd[2];
 
@@ -829,7 +830,7 @@ TEST_ENGINES (sendmsg_is_whole_with_many_vectors)
     reader_begin (loop, fd[1]);
     ck_result (op_do (loop, sendmsg, fd[0], &out, 0), VECTORS * PIECE);
     reader_end (loop, VECTORS * PIECE);
-    out.msg_iovlen = 1025;
+    out.msg_iovlen = TOO_MANY;
     ck_result (op_do (loop, sendmsg, fd[0], &out, 0), -EMSGSIZE);
     op_close_both (fd);
     free (data);
@@ -876,7 +877,8 @@ TEST_ENGINES (datagrams_come_one_by_one_with_their_sender)
     struct sockaddr_in here, there, from;
     int a = udp_bound (&here), b = udp_bound (&there);
     char buf[100];
-    struct iovec to = { buf, 10 }, hello = { (void *) "hello", 5 }, longer = { (void *) "0123456789abcdef", 16 };
+    struct iovec to = { buf, 10 }, hello = { (void *) "hello", 5 },
+                 longer = { (void *) "0123456789abcdef", 16 };
     struct msghdr in, out;
 
     message_set (&out, &hello, 1, NULL);

@@ -30,12 +30,13 @@ struct op {
     ssize_t total;   /* of all results >= 0 */
     int turn;        /* which end of all ends it was, from 1 */
     unsigned during; /* the iteration it ended in */
-    void (*then) (struct ev_loop *loop, struct op *op); /* called at the end of the callback, may start it again */
-    void *arg;       /* of then */
+    void (*then) (struct ev_loop *loop,
+                  struct op *op); /* called at the end of the callback, may start it again */
+    void *arg;                    /* of then */
 };
 
-static int op_turns;     /* ends so far, of all operations */
-static int op_starting;  /* inside ev_op_start, cancel or stop */
+static int op_turns;    /* ends so far, of all operations */
+static int op_starting; /* inside ev_op_start, cancel or stop */
 
 static KIT_UNUSED void op_done (EV_P_ ev_op *w, int revents)
 {
@@ -106,8 +107,9 @@ static KIT_UNUSED int op_is_over (struct ev_loop *loop, const int *count, int wa
     return kit_until (loop, count, wanted, OP_PATIENCE);
 }
 
-#define op_until(loop, count, wanted) \
-    ck_assert_msg (op_is_over ((loop), (count), (wanted)), "only %d of %d in %g s", *(count), (wanted), OP_PATIENCE)
+#define op_until(loop, count, wanted)                                                                   \
+    ck_assert_msg (op_is_over ((loop), (count), (wanted)), "only %d of %d in %g s", *(count), (wanted), \
+                   OP_PATIENCE)
 
 /* Runs until it ends; its result. */
 static KIT_UNUSED ssize_t op_end (struct ev_loop *loop, struct op *op)
@@ -127,14 +129,15 @@ static KIT_UNUSED ssize_t op_started_end (struct ev_loop *loop, struct op *op)
 static KIT_UNUSED struct op op_one; /* of op_do, to look at */
 
 /* op_do (loop, recv, fd, buf, size, 0): done from start to end; the result. */
-#define op_do(loop, kind, ...) (ev_##kind##_set (op_new (&op_one), __VA_ARGS__), op_started_end ((loop), &op_one))
+#define op_do(loop, kind, ...) \
+    (ev_##kind##_set (op_new (&op_one), __VA_ARGS__), op_started_end ((loop), &op_one))
 
-#define ck_result(result, wanted)                                                                            \
-    do {                                                                                                     \
-        long got_ = (long) (result), wanted_ = (long) (wanted);                                              \
-        ck_assert_msg (got_ == wanted_, "result %ld (%s) instead of %ld (%s)", got_,                         \
-                       got_ < 0 ? strerror ((int) -got_) : "", wanted_,                                      \
-                       wanted_ < 0 ? strerror ((int) -wanted_) : "");                                        \
+#define ck_result(result, wanted)                                                    \
+    do {                                                                             \
+        long got_ = (long) (result), wanted_ = (long) (wanted);                      \
+        ck_assert_msg (got_ == wanted_, "result %ld (%s) instead of %ld (%s)", got_, \
+                       got_ < 0 ? strerror ((int) -got_) : "", wanted_,              \
+                       wanted_ < 0 ? strerror ((int) -wanted_) : "");                \
     } while (0)
 
 /* Nothing of all this is left in the loop. */

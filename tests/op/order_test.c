@@ -136,7 +136,8 @@ TEST_ENGINES (failure_of_one_does_not_stop_the_line)
     int fd[2];
 
     op_pair (fd);
-    op_begin (loop, &first, recv, fd[0], buf, 1, MSG_OOB | MSG_ERRQUEUE | MSG_DONTWAIT); /* there is no such thing */
+    op_begin (loop, &first, recv, fd[0], buf, 1,
+              MSG_OOB | MSG_ERRQUEUE | MSG_DONTWAIT); /* there is no such thing */
     op_begin (loop, &second, recv, fd[0], buf, 1, MSG_DONTWAIT);
     op_begin (loop, &third, recv, fd[0], buf, 1, 0);
     op_settle (loop);

@@ -12,7 +12,7 @@ struct stream {
     size_t size; /* of its buffers */
     int fd[2];
     size_t sent, got;
-    int wrong, keep;  /* keep: how many of the next buffers to keep */
+    int wrong, keep; /* keep: how many of the next buffers to keep */
     void *kept[64];
     size_t kept_at[64], kept_size[64];
     int kept_count;
@@ -81,8 +81,8 @@ static void got_all (struct ev_loop *loop, struct stream *stream)
 static void kept_are_whole (const struct stream *stream)
 {
     for (int i = 0; i < stream->kept_count; i++)
-        ck_assert_msg (op_data_is (stream->kept[i], stream->kept_size[i], stream->kept_at[i]), "kept buffer %d has changed",
-                       i);
+        ck_assert_msg (op_data_is (stream->kept[i], stream->kept_size[i], stream->kept_at[i]),
+                       "kept buffer %d has changed", i);
 }
 
 static void give_all (struct stream *stream)
@@ -216,7 +216,8 @@ TEST_ENGINES (kept_buffers_stay_as_they_are)
     ck_assert_int_eq (s.kept_count, 7);
     for (int i = 0; i < 7; i++)
         for (int k = 0; k < i; k++)
-            ck_assert_msg (labs ((long) ((char *) s.kept[i] - (char *) s.kept[k])) >= 100, "two buffers overlap");
+            ck_assert_msg (labs ((long) ((char *) s.kept[i] - (char *) s.kept[k])) >= 100,
+                           "two buffers overlap");
     give_all (&s);
     stream_send (&s, 5000);
     got_all (loop, &s);
@@ -515,7 +516,8 @@ TEST_ENGINES (storm_of_keeping_and_giving_loses_nothing)
     static struct stream s[STREAMS];
     struct ev_loop *loop = test_loop (0);
     ev_pool *pool = ev_pool_new (loop, 32, 16);
-    unsigned seed = getenv ("SEED") ? (unsigned) atoi (getenv ("SEED")) : (unsigned) time (NULL), state = seed;
+    unsigned seed = getenv ("SEED") ? (unsigned) atoi (getenv ("SEED")) : (unsigned) time (NULL),
+             state = seed;
 
     TEST_SECONDS (30);
     for (int i = 0; i < STREAMS; i++)

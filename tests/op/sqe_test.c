@@ -75,8 +75,8 @@ TEST_ENGINES (entry_with_an_error_tells_it)
 
 TEST_ENGINES (entry_that_would_upset_the_loop_is_refused)
 {
-    static const unsigned char flags[] = { IOSQE_IO_DRAIN, IOSQE_IO_LINK, IOSQE_IO_HARDLINK, IOSQE_BUFFER_SELECT,
-                                           IOSQE_CQE_SKIP_SUCCESS };
+    static const unsigned char flags[] = { IOSQE_IO_DRAIN, IOSQE_IO_LINK, IOSQE_IO_HARDLINK,
+                                           IOSQE_BUFFER_SELECT, IOSQE_CQE_SKIP_SUCCESS };
     struct ev_loop *loop = test_loop (0);
     struct io_uring_sqe sqe;
 

@@ -166,8 +166,8 @@ TEST_ENGINES (loops_in_several_threads_share_the_pool)
         pthread_join (shares[i].thread, NULL);
     for (int i = 0; i < LOOPS; i++)
         ck_assert_msg (!shares[i].wrong && !shares[i].twice && shares[i].ends && shares[i].stops,
-                       "SEED=%u: %d wrong, %d out of turn, %d ends, %d stops", seed, shares[i].wrong, shares[i].twice,
-                       shares[i].ends, shares[i].stops);
+                       "SEED=%u: %d wrong, %d out of turn, %d ends, %d stops", seed, shares[i].wrong,
+                       shares[i].twice, shares[i].ends, shares[i].stops);
     close (file);
 }
 
