@@ -170,6 +170,13 @@ EVI uint64_t evi_ring_knows (const struct evi_ring *ring)
     return known;
 }
 
+EVI int evi_ring_hold (const struct evi_ring *ring, int fd)
+{
+    int32_t one = fd;
+
+    return evi_sys_uring_register (ring->fd, EVI_REGISTER_FILES, &one, 1);
+}
+
 EVI int evi_ring_add_buffers (const struct evi_ring *ring, struct evi_buf *buffers, unsigned entries,
                               unsigned group)
 {

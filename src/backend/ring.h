@@ -42,6 +42,8 @@ EVI int evi_ring_foreign (const struct evi_ring *ring);
 
 /* Which operations this kernel has: a bit for each opcode up to 63; 0 when it does not say. */
 EVI uint64_t evi_ring_knows (const struct evi_ring *ring);
+/* The ring holds the open file of fd until the kernel is finished with its last request. 0 or -errno. */
+EVI int evi_ring_hold (const struct evi_ring *ring, int fd);
 /* A ring of buffers (entries of them, a power of two, page-aligned memory) for requests that let the kernel choose
  * one of that group; and the end of it. 0 or -errno. */
 EVI int evi_ring_add_buffers (const struct evi_ring *ring, struct evi_buf *buffers, unsigned entries,

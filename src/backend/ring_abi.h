@@ -105,6 +105,7 @@ _Static_assert(sizeof (struct evi_ring_getevents) == 24, "other sizes are answer
 enum { EVI_CQE_BUFFER_SHIFT = 16 };
 
 /* Registration */
+#define EVI_REGISTER_FILES 2u
 #define EVI_REGISTER_EVENTFD 4u
 #define EVI_UNREGISTER_EVENTFD 5u
 #define EVI_REGISTER_PROBE 8u

@@ -569,6 +569,7 @@ EVI void evi_ops_open (struct ev_loop *loop)
     ops->loop = loop;
     ops->home.knock = op_knock;
     ops->process = evi_sys_process ();
+    ops->leash = -1;
     loop->ops = ops;
     loop->riders.reaped = evi_op_ready_reaped;
     loop->riders.helps = op_helps;

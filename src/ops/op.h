@@ -148,6 +148,7 @@ struct evi_ops {
     uint32_t plain; /* a bit per code: the ring has it, and submission and completion are as the table says */
     unsigned lacks; /* … found out by trying */
     int recalling;  /* the ring is about to be closed */
+    int leash;      /* a pipe whose other end the ring holds; -1: none */
     uint16_t groups; /* numbers of buffer groups given out */
     ev_io *attached; /* its ring is not the backend's: what watches it */
 };

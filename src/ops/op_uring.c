@@ -13,10 +13,14 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 
-enum { OP_URING_BYTES_MAX = 0x7ffff000 }; /* what one call of the kernel moves at most */
+enum {
+    OP_URING_BYTES_MAX = 0x7ffff000, /* what one call of the kernel moves at most */
+    OP_URING_LEASH_MS = 2000         /* how long the end of a ring is waited for */
+};
 
 /* How long a request that was taken back may take to answer before it is asked again: kernels have lost a cancel
  * that met a request on its way to a worker (before 6.12.115). */
@@ -58,6 +62,13 @@ static unsigned op_uring_slot_take (struct evi_ops *ops, ev_op *op)
     ops->slots[id].op = op;
     ops->flying++;
     return id;
+}
+
+static void op_uring_leash (struct ev_loop *loop);
+
+static int op_uring_moves_file_data (const ev_op *op)
+{
+    return evi_op_kind (op)->traits & EVI_TRAIT_POSITION && op->offset >= 0;
 }
 
 static uint64_t op_uring_slot_name (const struct evi_ops *ops, unsigned id)
@@ -268,6 +279,8 @@ EVI int evi_op_uring_start (struct ev_loop *loop, ev_op *op)
         return 1;
     }
     op_uring_fill (loop, sqe, op);
+    if (EVI_UNLIKELY (ops->leash < 0 && op_uring_moves_file_data (op)))
+        op_uring_leash (loop);
     op->slot = op_uring_slot_take (ops, op);
     op->state = EVI_STATE_RING;
     sqe->user_data = op_uring_slot_name (ops, op->slot);
@@ -594,12 +607,52 @@ static void op_uring_recall (struct ev_loop *loop)
     loop->ops->recalling = 0;
 }
 
+/* A ring that had to be closed with requests on it lives on until the kernel is finished with them, and a disk may
+ * write into their buffers as long. Nobody is told of its end, but the ring holds one end of a pipe. */
+static void op_uring_leash (struct ev_loop *loop)
+{
+    int fd[2];
+
+    if (evi_sys_pipe (fd) < 0)
+        return;
+    if (evi_ring_hold (&loop->ring->ring, fd[1]) < 0)
+        evi_sys_close (fd[0]);
+    else
+        loop->ops->leash = fd[0];
+    evi_sys_close (fd[1]);
+}
+
+/* Does the kernel move data of a file into or out of somebody's buffer? */
+static int op_uring_data_flying (const struct evi_ops *ops)
+{
+    for (unsigned i = 0; i < ops->active.count; i++) {
+        const ev_op *op = (const ev_op *) ops->active.items[i];
+
+        if (op->state == EVI_STATE_RING && op_uring_moves_file_data (op))
+            return 1;
+    }
+    return 0;
+}
+
+/* Not for ever: a fork child that neither runs the loop nor calls exec keeps the ring alive. In such a child the
+ * ring is the parent's, and writes into the parent's memory. */
+static void op_uring_unleash (struct evi_ops *ops)
+{
+    if (ops->leash < 0)
+        return;
+    if (ops->process == evi_sys_process () && op_uring_data_flying (ops))
+        evi_sys_poll_one (ops->leash, POLLIN, OP_URING_LEASH_MS);
+    evi_sys_close (ops->leash);
+    ops->leash = -1;
+}
+
 static void op_uring_lost (struct ev_loop *loop)
 {
     struct evi_ops *ops = loop->ops;
 
     if (!ops)
         return;
+    op_uring_unleash (ops);
     for (struct ev_pool *pool = ops->pools; pool; pool = pool->next)
         op_uring_pool_end (pool);
     for (unsigned i = ops->active.count; i-- > 0;) {

@@ -338,6 +338,69 @@ TEST_ENGINES (loop_destroyed_in_another_thread_ends_its_operations)
     all_end ();
 }
 
+enum { BLOCKS = 32, BLOCK = 1 << 20, ROUNDS = 6, MINE = 0x5a };
+
+static char *blocks; /* BLOCKS of them */
+static struct op block_reads[BLOCKS];
+
+static void block_is_mine (struct ev_loop *loop, struct op *op)
+{
+    if (op->result < 0)
+        memset (blocks + (op - block_reads) * BLOCK, MINE, BLOCK);
+}
+
+static void *run_out (void *loop)
+{
+    for (int i = 0; i < BLOCKS; i++)
+        op_until (loop, &block_reads[i].ends, 1);
+    return NULL;
+}
+
+static unsigned bytes_not_mine (const char *block)
+{
+    unsigned count = 0;
+
+    for (int at = 0; at < BLOCK; at++)
+        count += block[at] != MINE;
+    return count;
+}
+
+/* The disk writes into buffers by itself, also when the ring is closed already. How many reads were cancelled. */
+static int move_while_the_disk_writes (struct ev_loop *loop, int fd)
+{
+    int cancelled = 0;
+
+    for (int i = 0; i < BLOCKS; i++) {
+        op_begin (loop, &block_reads[i], read, fd, blocks + i * BLOCK, BLOCK, (int64_t) i * BLOCK);
+        block_reads[i].then = block_is_mine;
+    }
+    ev_run (loop, EVRUN_NOWAIT);
+    in_thread (run_out, loop);
+    usleep (20000);
+    for (int i = 0; i < BLOCKS; i++)
+        if (block_reads[i].result < 0) {
+            cancelled++;
+            ck_assert_uint_eq (bytes_not_mine (blocks + i * BLOCK), 0);
+        }
+    return cancelled;
+}
+
+TEST_ENGINES (buffers_of_a_ring_lost_to_another_thread_are_not_written_to_any_more)
+{
+    struct ev_loop *loop = test_loop (0);
+    int fd = op_file (BLOCKS * BLOCK), cancelled = 0;
+
+    TEST_SECONDS (60);
+    ck_assert_int_eq (posix_memalign ((void **) &blocks, 4096, BLOCKS * BLOCK), 0);
+    if (fcntl (fd, F_SETFL, O_DIRECT) < 0)
+        test_skip ("no O_DIRECT on this file system");
+    for (int round = 0; round < ROUNDS; round++)
+        cancelled += move_while_the_disk_writes (loop, fd);
+    printf ("%d reads were cancelled by the move\n", cancelled);
+    free (blocks);
+    close (fd);
+}
+
 /* ---- a thread that starts operations while the loop sleeps ---------------------------------------- */
 
 static struct {
