@@ -854,6 +854,7 @@ EVI void evi_op_uring_reborn (struct ev_loop *loop)
 
 EVI void evi_op_uring_close (struct ev_loop *loop)
 {
+    op_uring_unleash (loop->ops);
     if (loop->ops->attached) {
         op_uring_attached_close (loop, loop->ring);
         op_uring_detach (loop);
