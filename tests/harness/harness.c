@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -173,6 +174,7 @@ void test_begin (const char *name, enum test_scope scope, int index)
     }
     fds_before = test_fd_count ();
     threads_before = test_thread_count ();
+    signal (SIGHUP, SIG_DFL); /* ignored by whoever started us with nohup, and then by our children too */
     test_deadline (SECONDS_DEFAULT);
 }
 

@@ -4,6 +4,7 @@
  * reading any other number is a mistake of the loop. SEED=n repeats a run. */
 #include "trace.h"
 
+#include <poll.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -78,15 +79,16 @@ static void slot_unwatch (struct slot *slot)
     ev_io_stop (loop, &slot->second);
 }
 
-/* Whoever is connected to a closed descriptor sees it at once. */
+/* Whoever is connected to a closed descriptor sees it without help of the loop. A moment of patience, since the
+ * file lives on while some other process looks at it through /proc. */
 static void slot_close (struct slot *slot)
 {
-    uint32_t number;
+    struct pollfd peer = { .fd = slot->peer, .events = POLLIN };
 
     slot_unwatch (slot);
     close (slot->fd);
     slot->fd = -1;
-    unclosed += read (slot->peer, &number, sizeof number) < 0 && errno == EAGAIN;
+    unclosed += poll (&peer, 1, 1000) != 1;
     close (slot->peer);
 }
 
