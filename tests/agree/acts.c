@@ -73,19 +73,29 @@ static int inner_frame (void)
     return 0;
 }
 
+/* How often an embedded loop is run until it changes nothing any more is open (EM-4). What makes it watch a new
+ * descriptor, be it the first of its own helpers, is a change. */
+static int changes_inner (int slot)
+{
+    return stage.program->features & F_EMBED && slot_loop (slot) && inner_frame ();
+}
+
 static int may_start (int slot)
 {
     switch (slot_kind (slot)) {
     case KIND_signal:
-        return signal_free (slot);
+        return signal_free (slot) && !changes_inner (slot);
     case KIND_child:
         return !!(stage.program->features & F_DEFAULT);
     case KIND_cleanup:
         return !stage.ending; /* CL-3 */
     case KIND_embed:
         return !!(stage.program->features & F_EMBED) && !stage.ending;
-    case KIND_io: /* how often an embedded loop is run until it changes nothing any more is open (EM-4) */
-        return !(stage.program->features & F_EMBED && slot_loop (slot) && inner_frame ());
+    case KIND_io:
+    case KIND_async:
+    case KIND_periodic:
+    case KIND_stat:
+        return !changes_inner (slot);
     default:
         return 1;
     }
