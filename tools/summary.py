@@ -35,7 +35,10 @@ def main():
         suite = suites.rpartition(":")[2] or "other"
         numbers = (1, *count(entry))
         totals[suite] = [a + b for a, b in zip(totals.get(suite, [0] * 4), numbers)]
-        reasons.update(line[8:] for line in entry.get("stdout", "").split("\n") if line.startswith("skipped "))
+        named = [line[8:] for line in entry.get("stdout", "").split("\n") if line.startswith("skipped ")]
+        if entry["result"] == "SKIP" and not named:
+            named = [name + ": it gives no reason"]
+        reasons.update(named)
         seconds += entry["duration"]
         if numbers[2]:
             failures.append(name)

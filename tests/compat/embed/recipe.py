@@ -120,7 +120,10 @@ def main():
                 print(failure)
                 return 1
             built += 1
-    return 0 if built else SKIPPED
+    if built:
+        return 0
+    print("skipped embedding with %s: no compiler here can do that" % " ".join(flags))
+    return SKIPPED
 
 
 if __name__ == "__main__":
