@@ -1,6 +1,7 @@
 /* client.c: a program as people write them for libev, for the command's tests. It says what it sees:
  * its arguments, which libev.so.4 is mapped, the backend of its loop. Then it does what it is told.
- * First argument: exit=N, raise=SIGNAL, wait (until SIGTERM, which ends it with 7), cat, or anything.
+ * First argument: exit=N, raise=SIGNAL, wait (until SIGTERM, which ends it with 7), cat, noenv (its loop heeds
+ * no environment), or anything.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -62,7 +63,8 @@ static void obey (struct ev_loop *loop, const char *order)
 
 int main (int argc, char **argv)
 {
-    struct ev_loop *loop = ev_default_loop (0);
+    struct ev_loop *loop =
+        ev_default_loop (argc > 1 && !strcmp (argv[1], "noenv") ? EVFLAG_NOENV | EVBACKEND_POLL : 0);
     ev_timer timer;
 
     if (!loop)

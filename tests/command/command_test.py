@@ -155,6 +155,10 @@ class RunTest(CommandTest):
                 self.assertIn("backend %d\n" % bit, result.stdout)
                 self.assertIn("backend %d\n" % bit, evring("run", "--backend", name, self.client).stdout)
 
+    def test_a_program_that_heeds_no_environment_chooses_its_backend_itself(self):
+        result = evring("run", "--backend=epoll", self.client, "noenv")
+        self.assertIn("backend %d\n" % BACKENDS["poll"], result.stdout)
+
     def test_without_a_wish_LIBEV_FLAGS_stays_as_it_is(self):
         result = evring("run", self.client, env=environment(LIBEV_FLAGS="2"))
         self.assertIn("backend 2\n", result.stdout)
