@@ -3,7 +3,7 @@
 and were skipped, every reason for a skip, and how to repeat a failure. Every test program of ours ends with a
 line "N run, N failed, N skipped"; others count as one test.
 
-Usage: summary.py BUILD. Exit code 1 when something failed, or when nothing ran."""
+Usage: summary.py BUILD [LOG]. LOG is testlog unless said; meson names it after its wrapper. Exit code 1 when something failed, or when nothing ran."""
 import collections
 import json
 import os
@@ -26,9 +26,9 @@ def count(entry):
 
 
 def main():
-    build = sys.argv[1]
+    build, name_of_log = (sys.argv[1:] + ["testlog"])[:2]
     totals, reasons, failures, seconds = {}, collections.Counter(), [], 0
-    with open(os.path.join(build, "meson-logs", "testlog.json"), encoding="utf-8") as log:
+    with open(os.path.join(build, "meson-logs", name_of_log + ".json"), encoding="utf-8") as log:
         entries = [json.loads(line) for line in log]
     for entry in entries:
         suites, _, name = entry["name"].rpartition(" / ")  # "evring:api / timer"

@@ -314,6 +314,8 @@ static void poll_fails (void *arg)
     child_must (ev_is_active (&io));
 }
 
+static const char limits_are_its_own[] = "valgrind does not let poll fail for want of descriptors";
+
 static int syserr_errno;
 static char syserr_message[200];
 
@@ -334,12 +336,14 @@ static void poll_fails_and_the_callback_is_told (void *arg)
 
 TEST (without_syserr_callback_a_failing_poll_ends_the_program) // AB-2
 {
+    test_needs_no_valgrind (limits_are_its_own);
     test_backend = EVBACKEND_POLL;
     check_aborts (poll_fails, NULL, "poll");
 }
 
 TEST (with_a_syserr_callback_a_failing_poll_is_reported_and_the_loop_goes_on) // AB-2, GL-8
 {
+    test_needs_no_valgrind (limits_are_its_own);
     test_backend = EVBACKEND_POLL;
     check_in_child (poll_fails_and_the_callback_is_told, NULL);
 }
@@ -353,6 +357,7 @@ static void restore_the_default (void *arg)
 
 TEST (a_null_syserr_callback_restores_the_default) // GL-8
 {
+    test_needs_no_valgrind (limits_are_its_own);
     test_backend = EVBACKEND_POLL;
     check_aborts (restore_the_default, NULL, "poll");
 }

@@ -79,6 +79,7 @@ TEST_BACKENDS (sends_to_a_sleeping_loop_are_at_most_one_write_per_iteration)
     struct later later;
     unsigned before;
 
+    test_needs_no_valgrind ("valgrind writes, too");
     async_begin (loop, &w, "async");
     ev_run (loop, EVRUN_NOWAIT);
     before = ev_iteration (loop);
@@ -98,6 +99,7 @@ TEST_BACKENDS (sends_to_a_loop_that_does_not_sleep_write_nothing)
     ev_async w;
     struct target to = { loop, &w, 0, 1000 };
 
+    test_needs_no_valgrind ("valgrind writes, too");
     async_begin (loop, &w, "async");
     send_to (&to);
     ck_assert_int_eq (to.writes, 0);

@@ -322,6 +322,7 @@ TEST_BACKENDS (flag_forkcheck_comes_from_the_argument_alone) // LP-3, FK-2
     set_env (NULL);
     ck_assert_int_eq (fork_is_noticed (EVFLAG_FORKCHECK), 1);
     ck_assert_int_eq (fork_is_noticed (0), 0);
+    test_needs_no_valgrind ("valgrind's io_uring does not survive a fork");
     set_env ("0");
     test_backend = 0;
     ck_assert_int_eq (fork_is_noticed (EVFLAG_FORKCHECK), 1);

@@ -512,6 +512,8 @@ TEST_PAIRS (child_resumes_both_loops_and_the_parent_keeps_its_own)
     struct inside in;
     ev_embed w;
 
+    if (ev_backend (inner) == EVBACKEND_IOURING)
+        test_needs_no_valgrind ("valgrind's io_uring does not survive a fork");
     inside_begin (inner, &in, "inner");
     embed_begin (outer, &w, inner);
     ev_run (outer, EVRUN_NOWAIT);

@@ -64,13 +64,15 @@ TEST_BACKENDS (far_and_infinite_times_never_come) // PE-2
     struct ev_loop *loop = test_loop (0);
     ev_periodic far[2];
     ev_timer soon;
+    int left;
 
     ev_periodic_init (&far[0], count, 1e300, 0., NULL);
     ev_periodic_start (loop, &far[0]);
     ev_periodic_init (&far[1], count, HUGE_VAL, 0., NULL);
     ev_periodic_start (loop, &far[1]);
     LINE_START (timer, &soon, "soon", 0.02, 0.);
-    ck_assert_int_eq (ev_run (loop, EVRUN_NOWAIT), 3);
+    left = ev_run (loop, EVRUN_NOWAIT);
+    ck_assert_int_eq (left, 2 + !!ev_is_active (&soon)); /* on a slow machine it has fired already */
     while (ev_is_active (&soon))
         ev_run (loop, EVRUN_ONCE);
     ck_assert_int_eq (calls, 0);

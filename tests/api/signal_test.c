@@ -107,6 +107,7 @@ TEST_BACKENDS (signal_before_the_wait_ends_it_without_a_write)
     ev_signal w;
     long writes;
 
+    test_needs_no_valgrind ("valgrind writes, too");
     signal_begin (loop, &w, SIGUSR1, "usr1");
     ev_run (loop, EVRUN_NOWAIT);
     writes = write_calls ("/proc/self/io");
@@ -167,6 +168,7 @@ TEST_BACKENDS (signal_in_another_thread_wakes_the_loop_and_leaves_errno_alone)
     struct later later;
     ev_signal w;
 
+    test_needs_no_valgrind ("valgrind writes, too");
     signal_begin (loop, &w, SIGUSR1, "usr1");
     block (SIG_BLOCK, SIGUSR1);
     later_start (&later, raise_here, &victim);
@@ -359,6 +361,7 @@ TEST_BACKENDS (signal_64_works_and_sigkill_is_accepted)
     struct ev_loop *loop = test_loop (0);
     ev_signal last, unused;
 
+    test_needs_no_valgrind ("valgrind keeps signal 64 for itself");
     signal_begin (loop, &last, 64, "64");
     signal_begin (loop, &unused, SIGKILL, "kill");
     ck_assert (ev_is_active (&unused));
@@ -495,6 +498,7 @@ TEST_BACKENDS (signalfd_is_one_descriptor_and_coalesces)
     int before = test_fd_count (), last = 64;
     ev_signal a, b;
 
+    test_needs_no_valgrind ("valgrind keeps signal 64 for itself");
     signal_begin (loop, &a, SIGUSR1, "usr1");
     signal_begin (loop, &b, last, "64");
     ck_assert_int_eq (fds_of ("signalfd", NULL), 1);

@@ -250,6 +250,12 @@ _Noreturn void test_skip (const char *reason)
     _exit (0);
 }
 
+void test_needs_no_valgrind (const char *reason)
+{
+    if (getenv ("UNDER_VALGRIND"))
+        test_skip (reason);
+}
+
 int test_child (void (*body) (void *arg), void *arg, char *err, unsigned err_size)
 {
     int fd[2], status;

@@ -53,6 +53,8 @@ void test_loop_gone (struct ev_loop *loop);
 
 /* Ends the test at once as skipped; skips are counted and shown, with the reason. */
 _Noreturn void test_skip (const char *reason);
+/* Ends it so if this is valgrind's machine (UNDER_VALGRIND is set), not the real one. */
+void test_needs_no_valgrind (const char *reason);
 #define TEST_SECONDS(n) test_deadline (n)
 void test_deadline (unsigned seconds);
 
