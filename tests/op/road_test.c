@@ -2,7 +2,7 @@
  * refused from the start, where it dies in mid-life with everything in flight, and where system calls that the
  * other road likes to use are missing. A filter cannot be taken off again: each test process installs its own. */
 #define _GNU_SOURCE
-#include "waiting.h"
+#include "work.h"
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -24,97 +24,6 @@ static void deny (int call, int error)
 
     if (prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl (PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
         test_skip ("seccomp filters are not available here");
-}
-
-/* ---- a bit of everything, and what must come out --------------------------------------------------- */
-
-static void socket_work (struct ev_loop *loop)
-{
-    struct sockaddr_in address;
-    int listener = op_listen (&address, 5), fd = (int) op_do (loop, socket, AF_INET, SOCK_STREAM, 0), peer;
-    struct op accept;
-    char buf[8];
-
-    op_begin (loop, &accept, accept, listener, 0);
-    ck_result (op_do (loop, connect, fd, (struct sockaddr *) &address, sizeof address), 0);
-    op_until (loop, &accept.calls, 1);
-    peer = (int) accept.result;
-    ck_result (op_do (loop, send, fd, "hello", 5, 0), 5);
-    ck_result (op_do (loop, recv, peer, buf, sizeof buf, 0), 5);
-    ck_result (op_do (loop, send_zc, peer, "hello", 5, 0), 5);
-    ck_result (op_do (loop, read, fd, buf, sizeof buf, -1), 5);
-    ck_result (op_do (loop, shutdown, fd, SHUT_WR), 0);
-    ck_result (op_do (loop, recv, peer, buf, sizeof buf, 0), 0);
-    ck_result (op_stop (loop, &accept), -ECANCELED);
-    ck_result (op_do (loop, close, peer), 0);
-    close (fd);
-    close (listener);
-}
-
-static void file_work (struct ev_loop *loop)
-{
-    int folder = op_folder_begin (), fd;
-    struct statx stat;
-    char buf[8];
-
-    fd = (int) op_do (loop, openat, folder, "file", O_CREAT | O_RDWR, 0600);
-    ck_assert_int_ge (fd, 0);
-    ck_result (op_do (loop, write, fd, "hello", 5, 0), 5);
-    ck_result (op_do (loop, fsync, fd, 1), 0);
-    ck_result (op_do (loop, fallocate, fd, 0, 0, 10), 0);
-    ck_result (op_do (loop, ftruncate, fd, 4), 0);
-    ck_result (op_do (loop, read, fd, buf, sizeof buf, 0), 4);
-    ck_result (op_do (loop, statx, folder, "file", 0, STATX_SIZE, &stat), 0);
-    ck_assert_uint_eq (stat.stx_size, 4);
-    ck_result (op_do (loop, mkdirat, folder, "inner", 0700), 0);
-    ck_result (op_do (loop, renameat, folder, "file", folder, "inner/file", 0), 0);
-    ck_result (op_do (loop, unlinkat, folder, "inner/file", 0), 0);
-    ck_result (op_do (loop, unlinkat, folder, "inner", AT_REMOVEDIR), 0);
-    ck_result (op_do (loop, openat, folder, "file", O_RDONLY, 0), -ENOENT);
-    ck_result (op_do (loop, close, fd), 0);
-    op_folder_end (folder);
-}
-
-static void pool_work (struct ev_loop *loop)
-{
-    ev_pool *pool = ev_pool_new (loop, 16, 4);
-    struct op op;
-    int fd[2];
-
-    op_pair (fd);
-    op_begin (loop, &op, recv_pool, fd[0], pool, 0);
-    for (int i = 1; i <= 20; i++) {
-        ck_assert_int_eq (write (fd[1], "hello", 5), 5);
-        op_until (loop, &op.calls, i);
-        ck_result (op.result, 5);
-    }
-    close (fd[1]);
-    ck_result (op_end (loop, &op), 0);
-    close (fd[0]);
-    ev_pool_free (loop, pool);
-}
-
-static void child_work (struct ev_loop *loop)
-{
-    struct place place;
-    struct op op;
-    siginfo_t info;
-
-    open_child (&place);
-    op_begin (loop, &op, waitid, P_PID, place.pid, &info, WEXITED);
-    op_settle (loop);
-    kill_child (&place);
-    ck_result (op_end (loop, &op), 0);
-    ck_assert_int_eq (info.si_status, SIGKILL);
-}
-
-static void work (struct ev_loop *loop)
-{
-    socket_work (loop);
-    file_work (loop);
-    pool_work (loop);
-    child_work (loop);
-    op_all_over (loop);
 }
 
 TEST_ENGINES (all_roads_are_open)

@@ -1,0 +1,130 @@
+/* ops_test.c: ops/ with a kernel that lacks operations, and that answers what it seldom answers. Promises that what
+ * the ring cannot do is done on the other road with the same result, and that no code of the kernel's own comes out. */
+#include "unit.h"
+
+#define op_stop kit_stop_op /* the kit speaks of the same things as ops/op.c */
+#include "../op/work.h"
+
+static struct ev_loop *ring_loop (void)
+{
+    struct ev_loop *loop = ev_loop_new (EVBACKEND_IOURING | EVFLAG_NOENV);
+    char byte;
+
+    if (!loop)
+        test_skip ("no io_uring here");
+    ck_result (op_do (loop, recv, -1, &byte, 1, 0), -EBADF); /* from now on it knows what the ring can do */
+    ck_result (op_do (loop, read, AT_FDCWD, &byte, 1, 0), -EBADF);
+    return loop;
+}
+
+static void forget (struct ev_loop *loop, unsigned opcode)
+{
+    loop->ops->knows &= ~(UINT64_C (1) << opcode);
+}
+
+static void end (struct ev_loop *loop)
+{
+    ev_verify (loop);
+    ev_loop_destroy (loop);
+}
+
+static const unsigned opcodes[] = {
+    EVI_OP_READV,   EVI_OP_WRITEV,    EVI_OP_FSYNC,   EVI_OP_SENDMSG,   EVI_OP_RECVMSG,  EVI_OP_ACCEPT,
+    EVI_OP_CONNECT, EVI_OP_FALLOCATE, EVI_OP_OPENAT,  EVI_OP_CLOSE,     EVI_OP_STATX,    EVI_OP_READ,
+    EVI_OP_WRITE,   EVI_OP_SEND,      EVI_OP_RECV,    EVI_OP_SPLICE,    EVI_OP_RENAMEAT, EVI_OP_UNLINKAT,
+    EVI_OP_MKDIRAT, EVI_OP_SOCKET,    EVI_OP_SEND_ZC, EVI_OP_FTRUNCATE,
+};
+
+TEST (operation_the_kernel_lacks_is_done_on_the_other_road)
+{
+    TEST_SECONDS (30);
+    for (unsigned i = 0; i < EVI_COUNT (opcodes); i++) {
+        struct ev_loop *loop = ring_loop ();
+
+        forget (loop, opcodes[i]);
+        work (loop);
+        end (loop);
+    }
+}
+
+TEST (kernel_that_lacks_them_all_is_not_asked_for_any)
+{
+    struct ev_loop *loop = ring_loop ();
+    unsigned long long before = loop->stats.ops_ring;
+
+    loop->ops->knows = 0;
+    work (loop);
+    ck_assert_uint_eq (loop->stats.ops_ring, before);
+    ck_assert_uint_gt (loop->stats.ops_ready, 20);
+    end (loop);
+}
+
+/* One operation without sleep, whose completion on the ring says res instead. */
+static void answer (struct ev_loop *loop, int32_t res)
+{
+    struct evi_ring *ring = &loop->ring->ring;
+
+    evi_ops_reify (loop);
+    ck_assert_int_eq (loop->backend->wait (loop, 0), 0);
+    ck_assert_uint_eq (evi_ring_ready (ring), 1);
+    ring->cqes[*ring->cq_head & (ring->cq_entries - 1)].res = res;
+    loop->backend->reap (loop);
+}
+
+TEST (codes_of_the_kernels_own_come_out_as_eintr)
+{
+    struct ev_loop *loop = ring_loop ();
+    static const int32_t codes[] = { -512, -513, -514, -516 };
+    struct op op;
+    char byte;
+    int fd[2];
+
+    op_pair (fd);
+    for (unsigned i = 0; i < EVI_COUNT (codes); i++) {
+        op_begin (loop, &op, recv, fd[0], &byte, 1, 0);
+        kit_put (fd[1]);
+        answer (loop, codes[i]);
+        ck_result (op_end (loop, &op), -EINTR);
+    }
+    op_close_both (fd);
+    end (loop);
+}
+
+/* Before 6.18 a write to a pipe cannot be asked to spare us the signal. */
+TEST (quiet_write_the_kernel_does_not_know_is_done_on_the_other_road)
+{
+    struct ev_loop *loop = ring_loop ();
+    struct op op;
+    char buf[8];
+    int fd[2];
+
+    signal (SIGPIPE, SIG_DFL);
+    ck_assert_int_eq (pipe (fd), 0);
+    op_begin (loop, &op, write, fd[1], "hello", 5, -1);
+    answer (loop, -EOPNOTSUPP);
+    ck_assert_int_eq (read (fd[0], buf, sizeof buf), 5); /* the kernel has done it all the same */
+    ck_result (op_end (loop, &op), 5);
+    ck_assert_int_eq (read (fd[0], buf, sizeof buf), 5);
+    close (fd[0]);
+    ck_result (op_do (loop, write, fd[1], "hello", 5, -1), -EPIPE);
+    close (fd[1]);
+    work (loop);
+    end (loop);
+}
+
+TEST (receive_the_kernel_cancelled_by_itself_tells_the_program)
+{
+    struct ev_loop *loop = ring_loop ();
+    struct op op;
+    char byte;
+    int fd[2];
+
+    op_pair (fd);
+    op_begin (loop, &op, recv, fd[0], &byte, 1, 0);
+    kit_put (fd[1]);
+    answer (loop, -ECANCELED);
+    ck_result (op_end (loop, &op), -ECANCELED);
+    ck_assert_int_eq (op.calls, 1);
+    op_close_both (fd);
+    end (loop);
+}
