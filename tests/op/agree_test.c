@@ -365,8 +365,8 @@ static void show_begin (struct ev_loop *loop, unsigned seed)
         else
             op_pair (show->pair[i]);
     }
-    show->file[0] = op_file (5000);
-    show->file[1] = op_file (0);
+    show->file[0] = op_memory_file (5000);
+    show->file[1] = op_memory_file (0);
 }
 
 /* The senders are done: whoever still receives hears of the end. */

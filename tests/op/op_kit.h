@@ -11,10 +11,12 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 
@@ -152,7 +154,7 @@ static KIT_UNUSED void op_settle (struct ev_loop *loop)
 {
     for (int i = 0; i < 5; i++) {
         ev_run (loop, EVRUN_NOWAIT);
-        usleep (1000);
+        usleep (300);
     }
 }
 
@@ -262,18 +264,34 @@ static KIT_UNUSED int op_is_tcp (int fd)
     return !getsockopt (fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) && domain == AF_INET;
 }
 
-/* Fills what this end sends into, and leaves the descriptor as it was. Only TCP takes its time to be full. */
-static KIT_UNUSED void op_fill (int fd)
+static KIT_UNUSED int op_fill_once (int fd)
 {
     static const char page[65536];
+    int wrote = 0;
+
+    for (size_t size = sizeof page; size; size /= 16) /* little ones fit where big ones do not */
+        while (write (fd, page, size) > 0)
+            wrote = 1;
+    return wrote;
+}
+
+/* What the other side has not said yes to; when it has, there is room again. */
+static KIT_UNUSED int op_on_its_way (int fd)
+{
+    struct tcp_info info;
+    socklen_t size = sizeof info;
+
+    return op_is_tcp (fd) && !getsockopt (fd, IPPROTO_TCP, TCP_INFO, &info, &size) && info.tcpi_unacked;
+}
+
+/* Fills what this end sends into, and leaves the descriptor as it was. */
+static KIT_UNUSED void op_fill (int fd)
+{
     int flags = fcntl (fd, F_GETFL);
 
     fcntl (fd, F_SETFL, flags | O_NONBLOCK);
-    if (op_is_tcp (fd))
-        kit_fill (fd);
-    for (size_t size = sizeof page; size; size /= 16) /* little ones fit where big ones do not */
-        while (write (fd, page, size) > 0)
-            ;
+    while (op_fill_once (fd) || op_on_its_way (fd))
+        usleep (500);
     fcntl (fd, F_SETFL, flags);
 }
 
@@ -306,6 +324,19 @@ static KIT_UNUSED void op_folder_end (int fd)
 {
     close (fd);
     ck_assert_msg (!rmdir (op_folder), "%s is not empty", op_folder);
+}
+
+/* The same in memory, where fsync costs nothing. */
+static KIT_UNUSED int op_memory_file (size_t size)
+{
+    char *data = op_memory (size + 1);
+    int fd = memfd_create ("op", MFD_CLOEXEC);
+
+    ck_assert_int_ge (fd, 0);
+    op_data (data, size, 0);
+    ck_assert_int_eq (pwrite (fd, data, size, 0), (ssize_t) size);
+    free (data);
+    return fd;
 }
 
 /* A file without a name, with so many bytes of op_data in it. */

@@ -1,6 +1,7 @@
 /* ops_test.c: operations by the thousand, on several loops in several threads that share one pool of threads, with
  * cancels and stops that race with completions. Promises exactly one end each, the right data, and memory that is
  * nobody's after a stop. SEED=n repeats the choices (not the races). Also meant for TSan. */
+#define _GNU_SOURCE
 #include "../op/op_kit.h"
 
 enum { LOOPS = 4, ROUNDS = 2000, CREW = 24, PIECE = 2048, PIECES = 64 };
