@@ -17,9 +17,13 @@ static struct ev_loop *ring_loop (void)
     return loop;
 }
 
-static void forget (struct ev_loop *loop, unsigned opcode)
+/* The kernel lacks the operations of this mask. */
+static void forget (struct ev_loop *loop, uint64_t opcodes)
 {
-    loop->ops->knows &= ~(UINT64_C (1) << opcode);
+    loop->ops->knows &= ~opcodes;
+    for (unsigned code = 0; code < EVI_CODES; code++)
+        if (opcodes >> op_uring_opcodes[code] & 1)
+            loop->ops->plain &= ~((uint32_t) 1 << code);
 }
 
 static void end (struct ev_loop *loop)
@@ -41,7 +45,7 @@ TEST (operation_the_kernel_lacks_is_done_on_the_other_road)
     for (unsigned i = 0; i < EVI_COUNT (opcodes); i++) {
         struct ev_loop *loop = ring_loop ();
 
-        forget (loop, opcodes[i]);
+        forget (loop, UINT64_C (1) << opcodes[i]);
         work (loop);
         end (loop);
     }
@@ -52,7 +56,7 @@ TEST (kernel_that_lacks_them_all_is_not_asked_for_any)
     struct ev_loop *loop = ring_loop ();
     unsigned long long before = loop->stats.ops_ring;
 
-    loop->ops->knows = 0;
+    forget (loop, UINT64_MAX);
     work (loop);
     ck_assert_uint_eq (loop->stats.ops_ring, before);
     ck_assert_uint_gt (loop->stats.ops_ready, 20);
