@@ -8,6 +8,8 @@ static void socket_work (struct ev_loop *loop)
 {
     struct sockaddr_in address;
     int listener = op_listen (&address, 5), fd = (int) op_do (loop, socket, AF_INET, SOCK_STREAM, 0), peer;
+    struct iovec vec = { (void *) "hello", 5 };
+    struct msghdr message = { .msg_iov = &vec, .msg_iovlen = 1 };
     struct op accept;
     char buf[8];
 
@@ -19,6 +21,9 @@ static void socket_work (struct ev_loop *loop)
     ck_result (op_do (loop, recv, peer, buf, sizeof buf, 0), 5);
     ck_result (op_do (loop, send_zc, peer, "hello", 5, 0), 5);
     ck_result (op_do (loop, read, fd, buf, sizeof buf, -1), 5);
+    ck_result (op_do (loop, sendmsg, peer, &message, 0), 5);
+    vec.iov_base = buf;
+    ck_result (op_do (loop, recvmsg, fd, &message, 0), 5);
     ck_result (op_do (loop, shutdown, fd, SHUT_WR), 0);
     ck_result (op_do (loop, recv, peer, buf, sizeof buf, 0), 0);
     ck_result (op_stop (loop, &accept), -ECANCELED);
@@ -29,7 +34,8 @@ static void socket_work (struct ev_loop *loop)
 
 static void file_work (struct ev_loop *loop)
 {
-    int folder = op_folder_begin (), fd;
+    int folder = op_folder_begin (), fd, out[2];
+    struct iovec vec = { (void *) "HELLO", 5 };
     struct statx stat;
     char buf[8];
 
@@ -40,6 +46,14 @@ static void file_work (struct ev_loop *loop)
     ck_result (op_do (loop, fallocate, fd, 0, 0, 10), 0);
     ck_result (op_do (loop, ftruncate, fd, 4), 0);
     ck_result (op_do (loop, read, fd, buf, sizeof buf, 0), 4);
+    ck_result (op_do (loop, writev, fd, &vec, 1, 0), 5);
+    vec.iov_base = buf;
+    ck_result (op_do (loop, readv, fd, &vec, 1, 1), 4);
+    ck_assert_int_eq (memcmp (buf, "ELLO", 4), 0);
+    ck_assert_int_eq (pipe (out), 0);
+    ck_result (op_do (loop, splice, fd, 0, out[1], -1, 4, 0), 4);
+    op_close_both (out);
+    ck_result (op_do (loop, ftruncate, fd, 4), 0);
     ck_result (op_do (loop, statx, folder, "file", 0, STATX_SIZE, &stat), 0);
     ck_assert_uint_eq (stat.stx_size, 4);
     ck_result (op_do (loop, mkdirat, folder, "inner", 0700), 0);
