@@ -135,7 +135,7 @@ static int op_uring_can (struct ev_loop *loop, ev_op *op)
     case EVI_CODE_SQE:
         return 1;
     case EVI_CODE_CLOSE: /* before 6.1 a close on the ring may make a later exec fail with ETXTBSY */
-        return op_uring_has (ops, EVI_OP_SENDMSG_ZC);
+        return op_uring_has (ops, opcode) && op_uring_has (ops, EVI_OP_SENDMSG_ZC);
     case EVI_CODE_SEND_ZC:
         if (!op_uring_has (ops, opcode))
             op->hint |= EVI_HINT_NO_ZC;
