@@ -15,6 +15,10 @@
  * ERESTART_RESTARTBLOCK come out of interrupted requests on some kernels (seen on 6.18). */
 enum { OP_RESTART_FIRST = -512, OP_RESTART_LAST = -516 };
 
+/* Seconds until an end that was asked for is asked for again: kernels have lost a cancel that met a request on its
+ * way to a worker (before 6.12.115; seen on 6.18 with splice). */
+#define OP_ASK_AGAIN 0.1
+
 #define OP_KIND(lane, traits, name)   \
     {                                 \
         name, EVI_LANE_##lane, traits \
@@ -192,11 +196,13 @@ EVI void evi_op_begin (ev_op *op, int code)
     op->code = (unsigned char) code;
 }
 
-EVI_COLD static void op_start_deadline (struct ev_loop *loop, ev_op *op)
+/* Its deadline, or the next time to ask for its end. */
+EVI_COLD static void op_start_timer (struct ev_loop *loop, ev_op *op, ev_tstamp seconds)
 {
     struct evi_side *side = evi_op_side (loop, op);
 
-    ev_timer_set (&side->timer, op->limit, 0.);
+    op_side_stop_timer (loop, side);
+    ev_timer_set (&side->timer, seconds, 0.);
     evi_set_priority (&side->timer, ev_priority (op));
     ev_timer_start (EV_A_ & side->timer);
     evi_unref (loop);
@@ -206,7 +212,7 @@ EVI_COLD static void op_start_deadline (struct ev_loop *loop, ev_op *op)
 static void op_enter (struct ev_loop *loop, ev_op *op)
 {
     if (EVI_UNLIKELY (op->limit > 0))
-        op_start_deadline (loop, op);
+        op_start_timer (loop, op, op->limit);
     if (!op_wants_lane (op))
         op_queue (loop, op);
     else if (EVI_LIKELY (evi_op_lane_fit (loop, op->fd) == 0))
@@ -471,9 +477,10 @@ static void op_end_early (struct ev_loop *loop, ev_op *op, int wish)
     op->wish |= (uint8_t) wish;
     if (op->state == EVI_STATE_OVER)
         return;
-    if (op->state == EVI_STATE_RING)
+    if (op->state == EVI_STATE_RING) {
         evi_op_uring_cancel (loop, op);
-    else if (op_take_out (loop, op) || evi_op_ready_cancel (loop, op))
+        op_start_timer (loop, op, OP_ASK_AGAIN);
+    } else if (op_take_out (loop, op) || evi_op_ready_cancel (loop, op))
         evi_op_done (loop, op, -ECANCELED);
 }
 
@@ -484,7 +491,7 @@ static void op_late (EV_P_ ev_timer *w, int revents)
 
     (void) revents;
     evi_ref (loop); /* the timer has stopped by itself */
-    op_end_early (loop, side->op, EVI_WISH_TIMEOUT);
+    op_end_early (loop, side->op, side->op->wish ? side->op->wish : EVI_WISH_TIMEOUT);
 }
 
 void ev_op_cancel (EV_P_ ev_op *op) EV_NOEXCEPT

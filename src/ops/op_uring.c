@@ -19,7 +19,8 @@
 
 enum {
     OP_URING_BYTES_MAX = 0x7ffff000, /* what one call of the kernel moves at most */
-    OP_URING_LEASH_MS = 2000         /* how long the end of a ring is waited for */
+    OP_URING_ROUNDS = 64,    /* completions of others until an end that was asked for is asked for again */
+    OP_URING_LEASH_MS = 2000 /* how long the end of a ring is waited for */
 };
 
 /* How long a request that was taken back may take to answer before it is asked again: kernels have lost a cancel
@@ -568,6 +569,7 @@ static int op_uring_outstanding (const struct evi_ops *ops, const ev_op *op)
  * of is waited for. */
 static void op_uring_fetch_ops (struct ev_loop *loop, ev_op *op)
 {
+    unsigned rounds = 0;
     int ask = 1;
 
     if (!evi_loopring_mine (loop->ring)) {
@@ -588,7 +590,9 @@ static void op_uring_fetch_ops (struct ev_loop *loop, ev_op *op)
             op_uring_abandon (loop, err);
             return;
         }
-        ask = !evi_ring_ready (&loop->ring->ring); /* nothing came in all that time */
+        rounds++;
+        ask = !evi_ring_ready (&loop->ring->ring)
+              || rounds % OP_URING_ROUNDS == 0; /* it did not come for long */
         op_uring_land_stash (loop);
     }
 }
