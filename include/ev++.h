@@ -18,6 +18,9 @@
  *     and started again. The callback is kept.
  *   - The destructor stops the watcher. Watchers cannot be copied.
  *
+ * Operations have a class too, ev::op, in programs that include <ev_op.h> before this header; others keep
+ * the name for themselves.
+ *
  * Needs C++11. Define EV_H to include another header than "ev.h", EV_USE_STDEXCEPT as 0 to do without
  * <exception>.
  *
@@ -552,6 +555,8 @@ struct base : kind {
 #endif
 #define EVPP_WATCHER(name, kind)                                              \
     EVPP_CONSTRUCTOR (name, kind)                                             \
+    EVPP_LIFE (name, kind)
+#define EVPP_LIFE(name, kind)                                                 \
     ~name ()                                                                  \
     {                                                                         \
         stop ();                                                              \
@@ -776,6 +781,87 @@ struct async : base<ev_async, async> {
 };
 #endif
 
+#if defined(EV_OP_H_) && EV_OP_ENABLE
+enum {
+    OP = EV_OP,
+    OP_MORE = EV_OP_MORE
+};
+
+/* An operation has a result: result, moved and buf are members. One of the set functions says what it is;
+ * without flags and offsets they mean no flags, and the current position. */
+struct op : base<ev_op, op> {
+#if EV_MULTIPLICITY
+    op (loop_ref of = get_default_loop ()) EV_NOEXCEPT : base<ev_op, op> (of)
+#else
+    op () EV_NOEXCEPT
+#endif
+    {
+        static_cast<ev_op &> (*this) = ev_op (); /* started like this it ends with -EINVAL */
+    }
+    EVPP_LIFE (op, ev_op)
+
+    /* Asks it to end early: the callback comes. stop insists. */
+    void cancel () EV_NOEXCEPT
+    {
+        ev_op_cancel (EVPP_W_ this);
+    }
+    /* Both are for an inactive operation, and cleared by the set functions. */
+    void deadline (ev_tstamp seconds) EV_NOEXCEPT
+    {
+        ev_op_deadline (this, seconds);
+    }
+    void link (ev_op *next) EV_NOEXCEPT
+    {
+        ev_op_link (this, next);
+    }
+
+/* A completion that was not told yet is about the earlier operation: it goes too. */
+#define EVPP_OP(name, parameters, arguments)                                  \
+    void set_##name parameters EV_NOEXCEPT                                    \
+    {                                                                         \
+        const bool active = this->is_active ();                               \
+        stop ();                                                              \
+        ev_##name##_set arguments;                                            \
+        if (active)                                                           \
+            start ();                                                         \
+    }
+    EVPP_OP (accept, (int fd, int flags = 0), (this, fd, flags))
+    EVPP_OP (connect, (int fd, const struct ::sockaddr *address, unsigned size), (this, fd, address, size))
+    EVPP_OP (recv, (int fd, void *buf, size_t size, int flags = 0), (this, fd, buf, size, flags))
+    EVPP_OP (recv_pool, (int fd, ev_pool *pool, int flags = 0), (this, fd, pool, flags))
+    EVPP_OP (send, (int fd, const void *buf, size_t size, int flags = 0), (this, fd, buf, size, flags))
+    EVPP_OP (send_zc, (int fd, const void *buf, size_t size, int flags = 0), (this, fd, buf, size, flags))
+    EVPP_OP (recvmsg, (int fd, struct ::msghdr *message, int flags = 0), (this, fd, message, flags))
+    EVPP_OP (sendmsg, (int fd, const struct ::msghdr *message, int flags = 0), (this, fd, message, flags))
+    EVPP_OP (shutdown, (int fd, int how), (this, fd, how))
+    EVPP_OP (socket, (int domain, int type, int protocol = 0), (this, domain, type, protocol))
+    EVPP_OP (openat, (int dirfd, const char *path, int flags, unsigned mode = 0),
+             (this, dirfd, path, flags, mode))
+    EVPP_OP (close, (int fd), (this, fd))
+    EVPP_OP (read, (int fd, void *buf, size_t size, int64_t offset = -1), (this, fd, buf, size, offset))
+    EVPP_OP (write, (int fd, const void *buf, size_t size, int64_t offset = -1),
+             (this, fd, buf, size, offset))
+    EVPP_OP (readv, (int fd, const struct ::iovec *vec, int count, int64_t offset = -1),
+             (this, fd, vec, count, offset))
+    EVPP_OP (writev, (int fd, const struct ::iovec *vec, int count, int64_t offset = -1),
+             (this, fd, vec, count, offset))
+    EVPP_OP (fsync, (int fd, int datasync = 0), (this, fd, datasync))
+    EVPP_OP (fallocate, (int fd, int mode, int64_t offset, int64_t size), (this, fd, mode, offset, size))
+    EVPP_OP (ftruncate, (int fd, int64_t size), (this, fd, size))
+    EVPP_OP (statx, (int dirfd, const char *path, int flags, unsigned mask, struct ::statx *stat),
+             (this, dirfd, path, flags, mask, stat))
+    EVPP_OP (unlinkat, (int dirfd, const char *path, int flags = 0), (this, dirfd, path, flags))
+    EVPP_OP (renameat, (int dirfd, const char *path, int dirfd_to, const char *path_to, unsigned flags = 0),
+             (this, dirfd, path, dirfd_to, path_to, flags))
+    EVPP_OP (mkdirat, (int dirfd, const char *path, unsigned mode), (this, dirfd, path, mode))
+    EVPP_OP (splice, (int fd, int64_t offset, int fd_to, int64_t offset_to, size_t size, unsigned flags = 0),
+             (this, fd, offset, fd_to, offset_to, size, flags))
+    EVPP_OP (waitid, (int idtype, int id, void *info, int options), (this, idtype, id, info, options))
+    EVPP_OP (sqe, (const void *entry), (this, entry))
+#undef EVPP_OP
+};
+#endif
+
 } /* namespace ev */
 
 #if defined(__GNUC__) && __cplusplus < 201703L
@@ -783,6 +869,7 @@ struct async : base<ev_async, async> {
 #endif
 
 #undef EVPP_WATCHER
+#undef EVPP_LIFE
 #undef EVPP_CONSTRUCTOR
 #undef EVPP_P_
 #undef EVPP_A

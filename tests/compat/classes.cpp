@@ -4,12 +4,28 @@
 #ifdef EV_H
 #include EV_H
 #endif
+#ifndef STOCK_LIBEV
+#if defined(__clang__) && __cplusplus < 201703L // what ev++.h does around ev.h
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wc++1z-compat-mangling"
+#endif
+#include <ev_op.h>
+#if defined(__clang__) && __cplusplus < 201703L
+#pragma clang diagnostic pop
+#endif
+#endif
 #include <ev++.h>
 
+#include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -522,6 +538,190 @@ static void embed_works (ev::loop_ref loop)
 }
 #endif
 
+#if !defined(STOCK_LIBEV) && EV_OP_ENABLE
+/* ---- operations ---- */
+
+/* Everything that the set functions write, where they leave no gaps. */
+static bool same (const ev_op &a, const ev_op &b)
+{
+    const std::size_t from = offsetof (ev_op, result);
+
+    return !std::memcmp (reinterpret_cast<const char *> (&a) + from,
+                         reinterpret_cast<const char *> (&b) + from, sizeof a - from);
+}
+
+/* The class says the same as C does. */
+#define SAYS(name, mine, theirs)                                                       \
+    do {                                                                               \
+        ev::op w;                                                                      \
+        ev_op c;                                                                       \
+        w.set_##name mine;                                                             \
+        ev_##name##_set theirs;                                                        \
+        expect (same (w, c) && !w.is_active (), "op sets what ev_" #name "_set does"); \
+    } while (0)
+
+static void op_says_what_c_says ()
+{
+    char buf[8];
+    struct msghdr message = msghdr ();
+    struct iovec vec = { buf, sizeof buf };
+    struct sockaddr address = sockaddr ();
+    struct statx *stat = 0;
+
+    SAYS (accept, (3), (&c, 3, 0));
+    SAYS (connect, (3, &address, sizeof address), (&c, 3, &address, sizeof address));
+    SAYS (recv, (3, buf, 8), (&c, 3, buf, 8, 0));
+    SAYS (recv_pool, (3, 0), (&c, 3, 0, 0));
+    SAYS (send, (3, buf, 8), (&c, 3, buf, 8, 0));
+    SAYS (send_zc, (3, buf, 8, MSG_MORE), (&c, 3, buf, 8, MSG_MORE));
+    SAYS (recvmsg, (3, &message), (&c, 3, &message, 0));
+    SAYS (sendmsg, (3, &message), (&c, 3, &message, 0));
+    SAYS (shutdown, (3, SHUT_WR), (&c, 3, SHUT_WR));
+    SAYS (socket, (AF_UNIX, SOCK_STREAM), (&c, AF_UNIX, SOCK_STREAM, 0));
+    SAYS (openat, (3, "x", O_CREAT, 0600), (&c, 3, "x", O_CREAT, 0600));
+    SAYS (close, (3), (&c, 3));
+    SAYS (read, (3, buf, 8), (&c, 3, buf, 8, -1));
+    SAYS (write, (3, buf, 8, 5), (&c, 3, buf, 8, 5));
+    SAYS (readv, (3, &vec, 1), (&c, 3, &vec, 1, -1));
+    SAYS (writev, (3, &vec, 1, 5), (&c, 3, &vec, 1, 5));
+    SAYS (fsync, (3), (&c, 3, 0));
+    SAYS (fallocate, (3, 1, 2, 4), (&c, 3, 1, 2, 4));
+    SAYS (ftruncate, (3, 4), (&c, 3, 4));
+    SAYS (statx, (3, "x", 1, 2, stat), (&c, 3, "x", 1, 2, stat));
+    SAYS (unlinkat, (3, "x", 1), (&c, 3, "x", 1));
+    SAYS (renameat, (3, "x", 4, "y"), (&c, 3, "x", 4, "y", 0));
+    SAYS (mkdirat, (3, "x", 0700), (&c, 3, "x", 0700));
+    SAYS (splice, (3, -1, 4, 5, 6), (&c, 3, -1, 4, 5, 6, 0));
+    SAYS (waitid, (P_PID, 1, 0, WEXITED), (&c, P_PID, 1, 0, WEXITED));
+    SAYS (sqe, (buf), (&c, buf));
+}
+
+static void op_works (ev::loop_ref loop)
+{
+    object o;
+    ev::op in, out;
+    char buf[4] = "";
+    int pair[2];
+
+    if (socketpair (AF_UNIX, SOCK_STREAM, 0, pair))
+        std::exit (99);
+    in.set<object, &object::on<ev::op>> (&o);
+    out.set<object, &object::plain> (&o);
+    in.set_recv (pair[0], buf, sizeof buf);
+    in.start ();
+    out.set_send (pair[1], "abc", 3);
+    out.start ();
+    loop.run ();
+    expect_calls (2, ev::OP, "op is called with its method, when it is done");
+    expect (in.result == 3 && !std::memcmp (buf, "abc", 3) && out.result == 3 && o.plain_calls == 1,
+            "op has results");
+    in.start ();
+    in.cancel ();
+    loop.run ();
+    expect_calls (1, ev::OP, "op that is cancelled is called");
+    expect (in.result == -ECANCELED && !in.is_active (), "and says so");
+    in.deadline (0.001);
+    in.start ();
+    loop.run ();
+    expect_calls (1, ev::OP, "op that is late is called");
+    expect (in.result == -ETIMEDOUT, "and says so");
+    close (pair[0]);
+    close (pair[1]);
+}
+
+static void op_is_set_and_stopped (ev::loop_ref loop)
+{
+    ev::op w, next;
+    char buf[4];
+    int fd[2];
+
+    if (pipe (fd))
+        std::exit (99);
+    w.set<on_event<ev::op>> ();
+    next.set<on_event<ev::op>> ();
+    w.start ();
+    loop.run ();
+    expect (w.result == -EINVAL, "op that was never set ends with EINVAL");
+    expect_calls (1, ev::OP, "and tells");
+    w.set_read (fd[0], buf, sizeof buf);
+    next.set_close (-1);
+    w.link (&next);
+    w.start ();
+    expect (next.is_active (), "link makes one wait for another");
+    loop.run (ev::NOWAIT);
+    w.set_write (fd[1], "x", 1);
+    expect (w.is_active (), "op that is active is stopped, changed and started again");
+    run_until_called (loop);
+    loop.run (ev::NOWAIT);
+    expect (w.result == 1 && next.result == -ECANCELED, "as what it is now; what was linked to it is off");
+    expect_calls (2, ev::OP, "both tell");
+    close (fd[0]);
+    close (fd[1]);
+}
+
+static void op_that_is_stopped_or_gone_is_not_called (ev::loop_ref loop)
+{
+    ev::op w;
+    char buf[2];
+    int fd[2];
+
+    if (pipe (fd))
+        std::exit (99);
+    w.set<on_event<ev::op>> ();
+    {
+        ev::op gone;
+        gone.set<on_event<ev::op>> ();
+        gone.set_read (fd[0], buf, 1);
+        gone.start ();
+        w.set_read (fd[0], buf + 1, 1);
+        w.start ();
+        loop.run (ev::NOWAIT);
+    }
+    w.stop ();
+    expect (!w.is_active () && w.result == -ECANCELED, "op is stopped");
+    expect (write (fd[1], "xy", 2) == 2, "a pipe takes two bytes");
+    loop.run (ev::NOWAIT);
+    expect_calls (0, 0, "op that is stopped or gone is not called");
+    expect (read (fd[0], buf, 2) == 2, "and takes nothing any more");
+    close (fd[0]);
+    close (fd[1]);
+}
+
+static void on_connected (ev::op &, int)
+{
+}
+
+static void op_repeats (ev::loop_ref loop)
+{
+    ev::op w, peer;
+    struct sockaddr address = sockaddr ();
+    int listener = ::socket (AF_UNIX, SOCK_STREAM, 0), client = ::socket (AF_UNIX, SOCK_STREAM, 0);
+    socklen_t size = sizeof address.sa_family;
+
+    address.sa_family = AF_UNIX; // with nothing else bind chooses a name
+    if (bind (listener, &address, size) || listen (listener, 4))
+        std::exit (99);
+    struct sockaddr_storage bound;
+    socklen_t bound_size = sizeof bound;
+    getsockname (listener, reinterpret_cast<struct sockaddr *> (&bound), &bound_size);
+    w.set<on_event<ev::op>> ();
+    w.set_accept (listener);
+    w.start ();
+    peer.set_connect (client, reinterpret_cast<struct sockaddr *> (&bound), bound_size);
+    peer.set<on_connected> ();
+    peer.start ();
+    run_until_called (loop);
+    expect_calls (1, ev::OP | ev::OP_MORE, "op that repeats says that there is more");
+    expect (w.is_active () && w.result >= 0, "and is active still");
+    close (static_cast<int> (w.result));
+    loop.run (ev::NOWAIT);
+    w.stop ();
+    peer.stop ();
+    close (client);
+    close (listener);
+}
+#endif
+
 /* ---- the tour ---- */
 
 static void tour_of_kinds (ev::loop_ref loop)
@@ -548,6 +748,13 @@ static void tour_of_kinds (ev::loop_ref loop)
 #endif
 #if EV_EMBED_ENABLE
     embed_works (loop);
+#endif
+#if !defined(STOCK_LIBEV) && EV_OP_ENABLE
+    op_says_what_c_says ();
+    op_works (loop);
+    op_is_set_and_stopped (loop);
+    op_that_is_stopped_or_gone_is_not_called (loop);
+    op_repeats (loop);
 #endif
 }
 

@@ -18,6 +18,7 @@ for compiler in g++ clang++; do
     for standard in c++11 c++14 c++17 c++20; do
         clean "$compiler" "-std=$standard" "$program"
         clean "$compiler" "-std=$standard" -DEV_MULTIPLICITY=0 "$program"
+        clean "$compiler" "-std=$standard" -include "$include/ev++.h" -x c++ /dev/null
     done
     clean "$compiler" -std=c++11 -DEV_USE_STDEXCEPT=0 "$program"
     clean "$compiler" -std=c++17 -DEV_USE_STDEXCEPT=0 -DEV_MULTIPLICITY=0 "$program"

@@ -12,18 +12,26 @@ struct cleanup {
     int value;
 };
 
-#if defined(EVPP_A) || defined(EVPP_A_) || defined(EVPP_P_) || defined(EVPP_W_) || defined(EVPP_WATCHER)
+/* Operations have their class only behind ev_op.h. */
+enum { OP = 10, OP_MORE };
+struct op {
+};
+
+#if defined(EVPP_A) || defined(EVPP_A_) || defined(EVPP_P_) || defined(EVPP_W_) || defined(EVPP_WATCHER) \
+    || defined(EVPP_LIFE)
 #error "ev++.h leaves macros behind"
 #endif
 
 int main ()
 {
-    const int sum =
-        CLEANUP + CUSTOM + LINUXAIO + IOURING + NOINOTIFY + SIGNALFD + NOSIGMASK + NOTIMERFD + CANCEL;
+    const int sum = CLEANUP + CUSTOM + LINUXAIO + IOURING + NOINOTIFY + SIGNALFD + NOSIGMASK + NOTIMERFD
+                    + CANCEL + OP + OP_MORE;
     const struct cleanup mine = { sum };
     timer w;
+    op ours;
 
+    (void) ours;
     w.set (1., 0.);
     std::printf ("%d\n", mine.value);
-    return mine.value == 45 && (READ | WRITE) == 3 ? 0 : 1;
+    return mine.value == 66 && (READ | WRITE) == 3 ? 0 : 1;
 }
