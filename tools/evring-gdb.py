@@ -12,7 +12,7 @@ and debug information of the library: of libevring.so or libev.so, or of the pro
 
 Times are as the loop saw them when it last looked at the clock. What is damaged is named and left out. The memory
 that a ring shares with the kernel is in a core only when bit 3 of /proc/PID/coredump_filter was set (0x3b instead
-of the usual 0x33), and never in one that gdb wrote; then that is said."""
+of the usual 0x33), and older kernels show it to nobody; where it is missing that is said."""
 import functools
 import itertools
 import os
@@ -212,7 +212,7 @@ class Loop:
             ring["fd"], ring["setup"], ring["features"], "enabled" if int(ring["enabled"]) else "not enabled yet")
         shared = self.shared(ring)
         if not shared:
-            yield "ring: heads, tails and flags are not in this core; %d submissions taken of a queue of %d, " \
+            yield "ring: heads, tails and flags cannot be read here; %d submissions taken of a queue of %d, " \
                 "%d completions set aside" % (ring["sq_next"], ring["sq_entries"], loopring["stash_count"])
             return
         yield "ring: submissions %d of %d queued, head %d, tail %d, flags %s" % (
@@ -224,7 +224,7 @@ class Loop:
 
     @staticmethod
     def shared(ring):
-        """What the kernel and we write there; None: it is not in the core. gdb reads zeros then, or refuses."""
+        """What the kernel and we write there; None: it is not there. gdb reads zeros then, or refuses."""
         try:
             if not any(bytes(gdb.selected_inferior().read_memory(int(ring["rings"]), RING_HEADER))):
                 return None

@@ -126,6 +126,14 @@ class GdbTest(unittest.TestCase):
         if name in ("evring", "libev", "fixed") and "no debug information of the library" in text:
             self.skipTest("the library was built without debug information")
 
+    def assert_written(self, found):
+        """Word for word what ev_dump has said, where the ring can be looked at."""
+        written = self.written()
+        self.assertEqual([without_ring(lines) for lines in found], [without_ring(lines) for lines in written])
+        if any("cannot be read here" in line for line in found[0]):
+            self.skipTest("this kernel shows a ring's memory to nobody")
+        self.assertEqual(found, written)
+
     def core(self, name, backend, coredump_filter):
         """The core of a program that has aborted."""
         def prepare():
@@ -142,9 +150,10 @@ class GdbTest(unittest.TestCase):
                                 cwd=self.folder, env=environment(), timeout=SECONDS, preexec_fn=prepare)
         if result.returncode == 77:
             self.skipTest("no loop on %s here" % backend)
-        found = [path for path in glob.glob(self.path("*")) if not path.endswith("dump")]
+        found = glob.glob(self.path("*core*"))
         self.assertEqual(len(found), 1, "one core of %s: %s" % (result, found))
-        return found[0]
+        os.rename(found[0], self.path("kept"))
+        return self.path("kept")
 
     def look(self, name, core, *commands):
         text = gdb(self.program(name), core, *asking(commands))
@@ -167,7 +176,7 @@ class StoppedTest(GdbTest):
                 with self.subTest(backend=backend, engine=engine):
                     found = self.stop("evring", backend, "evring dump", "evring dump other",
                                       env=environment(EVRING_OPS=engine))
-                    self.assertEqual(found, self.written())
+                    self.assert_written(found)
                     state = "is with the ring" if backend == "io_uring" and not engine else "waits for readiness"
                     self.assertRegex(found[0][-2], r"^op recv on fd \d+ " + state)
                     self.assertRegex(found[0][-1], r"^op recv on fd \d+ waits for its turn$")
@@ -229,18 +238,17 @@ class CoreTest(GdbTest):
         for backend in BACKENDS:
             with self.subTest(backend=backend):
                 core = self.core("evring", backend, FILTER_RING)
-                self.assertEqual(self.look("evring", core, "evring dump", "evring dump other"), self.written())
-                os.unlink(core)
+                self.assert_written(self.look("evring", core, "evring dump", "evring dump other"))
 
     def test_a_core_without_the_rings_memory_says_so(self):
         core = self.core("evring", "io_uring", FILTER_USUAL)
         dump, stats = self.look("evring", core, "evring dump", "evring stats")
         self.assertEqual(without_ring(dump), without_ring(self.written()[0]))
         tail = re.search(r"ring: submissions .*, tail (\d+),", "\n".join(self.written()[0])).group(1)
-        self.assertIn("not in this core; %s submissions taken" % tail, "\n".join(dump))
+        self.assertIn("cannot be read here; %s submissions taken" % tail, "\n".join(dump))
         self.assertIn(" backend io_uring ", stats[0])
 
-    def test_a_core_that_gdb_has_written_tells_everything_but_the_rings_memory(self):
+    def test_a_core_that_gdb_has_written_tells_the_same(self):
         for backend in ("io_uring", "epoll"):
             with self.subTest(backend=backend):
                 core = self.path("core-" + backend)
