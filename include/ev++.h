@@ -432,13 +432,17 @@ struct base : kind {
         ev_init (this, 0);
     }
 
-    /* Another loop. An active watcher moves there. */
+    /* Another loop. An active watcher moves there, and so does the call of one that has ended: stop would look
+     * for it in the wrong queue. */
     void set (struct ev_loop *other) EV_NOEXCEPT
     {
         if (loop == other)
             return;
         freeze_guard still (static_cast<watcher *> (this));
+        const int revents = ev_clear_pending (loop.raw_loop, this);
         loop = other;
+        if (revents)
+            feed_event (revents);
     }
 #else
     base () EV_NOEXCEPT

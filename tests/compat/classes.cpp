@@ -349,6 +349,18 @@ static void we_can_more_than_libev (ev::loop_ref loop)
     expect_calls (0, 0, "an active watcher that gets another loop leaves the first");
     run_until_called (other);
     expect_calls (1, ev::TIMER, "and goes on in the second");
+    w.feed_event (ev::TIMER);
+    w.set (loop);
+    other.run (ev::NOWAIT);
+    expect_calls (0, 0, "a watcher that is pending leaves the first loop too");
+    loop.run (ev::NOWAIT);
+    expect_calls (1, ev::TIMER, "and is called by the second");
+    w.feed_event (ev::TIMER);
+    w.set (other);
+    w.stop ();
+    other.run (ev::NOWAIT);
+    loop.run (ev::NOWAIT);
+    expect_calls (0, 0, "or by nobody, when it is stopped there");
     w.set (loop);
 #endif
 }
