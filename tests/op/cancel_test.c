@@ -172,7 +172,8 @@ static void check_cancel (struct ev_loop *loop, const struct waiting *what, enum
         return;
     }
     op_cancel (loop, op); /* once more is no more */
-    op_end (loop, op);
+    ck_assert_msg (op_is_over (loop, &op->ends, 1), "%s, cancelled %s: does not end", what->name,
+                   stage_names[stage]);
     ck_assert_msg (told_right >= 0, "%s, cancelled %s: result %zd", what->name, stage_names[stage],
                    op->result);
     if (stage < WORLD_ACTED || what->repeats)
