@@ -290,8 +290,15 @@ static KIT_UNUSED void op_fill (int fd)
     int flags = fcntl (fd, F_GETFL);
 
     fcntl (fd, F_SETFL, flags | O_NONBLOCK);
-    while (op_fill_once (fd) || op_on_its_way (fd))
-        usleep (500);
+    for (int quiet = 0; quiet < (op_is_tcp (fd) ? 5 : 1);
+         quiet++) { /* a segment may be just about to leave */
+        while (op_fill_once (fd) || op_on_its_way (fd)) {
+            usleep (500);
+            quiet = 0;
+        }
+        if (op_is_tcp (fd))
+            usleep (2000);
+    }
     fcntl (fd, F_SETFL, flags);
 }
 
