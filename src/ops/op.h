@@ -66,7 +66,7 @@ enum {                         /* op->hint: what has been found out about this r
        EVI_HINT_BAD_FD = 2,    /* its descriptor is none */
        EVI_HINT_READY = 4,     /* the ring cannot do it: the other road */
        EVI_HINT_TRIED = 8,     /* it is done: its result is here, and to be told */
-       EVI_HINT_NO_ZC = 16,    /* … cannot send it without copying */
+       EVI_HINT_LESSER = 16,   /* … cannot send it without copying, or write it without a signal */
        EVI_HINT_BLOCKING = 32, /* its socket was blocking and is to become so again */
        EVI_HINT_NOTIFY = 64,   /* its result is here, the kernel still holds the buffer */
        EVI_HINT_CUT = 128      /* what it was linked to has ended already, and may be gone */

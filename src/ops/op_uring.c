@@ -117,9 +117,12 @@ static int op_uring_is_plain (const struct evi_ops *ops, const ev_op *op)
 
 /* Writing must not raise SIGPIPE. Since 6.18 a write can be asked to be quiet; before, only files are written to on
  * the ring. */
-static int op_uring_can_write (const struct evi_ops *ops, const ev_op *op)
+static int op_uring_can_write (const struct evi_ops *ops, ev_op *op)
 {
-    return !(ops->lacks & OP_URING_LACKS_NOSIGNAL) || evi_sys_kind (op->fd) == EVI_KIND_FILE;
+    if (!(ops->lacks & OP_URING_LACKS_NOSIGNAL))
+        return 1;
+    op->hint |= EVI_HINT_LESSER;
+    return evi_sys_kind (op->fd) == EVI_KIND_FILE;
 }
 
 static int op_uring_pool_register (struct ev_loop *loop, struct ev_pool *pool);
@@ -139,7 +142,7 @@ static int op_uring_can (struct ev_loop *loop, ev_op *op)
         return op_uring_has (ops, opcode) && op_uring_has (ops, EVI_OP_SENDMSG_ZC);
     case EVI_CODE_SEND_ZC:
         if (!op_uring_has (ops, opcode))
-            op->hint |= EVI_HINT_NO_ZC;
+            op->hint |= EVI_HINT_LESSER;
         return op_uring_has (ops, EVI_OP_SEND);
     case EVI_CODE_RECV_POOL:
         return op_uring_has (ops, EVI_OP_SEND_ZC) && op_uring_pool_register (loop, op->more);
@@ -179,7 +182,7 @@ static void op_uring_fill_send (struct evi_sqe *sqe, const ev_op *op)
     sqe->op_flags |= MSG_NOSIGNAL;
     if (!(op->flags & MSG_DONTWAIT))
         sqe->op_flags |= MSG_WAITALL; /* the kernel goes on by itself after a short count */
-    if (op->code == EVI_CODE_SEND_ZC && op->hint & EVI_HINT_NO_ZC)
+    if (op->code == EVI_CODE_SEND_ZC && op->hint & EVI_HINT_LESSER)
         sqe->opcode = EVI_OP_SEND;
 }
 
@@ -211,7 +214,7 @@ static void op_uring_fill_special (struct ev_loop *loop, struct evi_sqe *sqe, co
         break;
     case EVI_CODE_WRITE:
     case EVI_CODE_WRITEV:
-        sqe->op_flags = loop->ops->lacks & OP_URING_LACKS_NOSIGNAL ? 0 : EVI_RWF_NOSIGNAL;
+        sqe->op_flags = op->hint & EVI_HINT_LESSER ? 0 : EVI_RWF_NOSIGNAL;
         break;
     case EVI_CODE_FALLOCATE:
         sqe->addr = (uint64_t) op->offset_to;
@@ -381,8 +384,8 @@ static void op_uring_sent_zc (struct ev_loop *loop, ev_op *op, int32_t res, uint
     if (flags & EVI_CQE_F_NOTIF)
         res = (int32_t) op->result;
     op->hint &= (uint8_t) ~EVI_HINT_NOTIFY;
-    if ((res == -EOPNOTSUPP || res == -EINVAL || res == -ENOMEM) && !(op->hint & EVI_HINT_NO_ZC)) {
-        op->hint |= EVI_HINT_NO_ZC;
+    if ((res == -EOPNOTSUPP || res == -EINVAL || res == -ENOMEM) && !(op->hint & EVI_HINT_LESSER)) {
+        op->hint |= EVI_HINT_LESSER;
         op_uring_go_on (loop, op);
     } else
         op_uring_sent (loop, op, res);
@@ -417,11 +420,12 @@ static int op_uring_must_turn (const ev_op *op, int32_t res)
     return !(op->flags & MSG_DONTWAIT) || evi_op_kind (op)->traits & EVI_TRAIT_POSITION;
 }
 
-/* The quiet writes of 6.18 are unknown before: found out once. */
+/* The quiet writes of 6.18 are unknown before: found out by the first, and by those that were on their way with
+ * it. */
 static int op_uring_too_quiet (struct evi_ops *ops, const ev_op *op, int32_t res)
 {
     if (res != -EOPNOTSUPP || (op->code != EVI_CODE_WRITE && op->code != EVI_CODE_WRITEV)
-        || ops->lacks & OP_URING_LACKS_NOSIGNAL)
+        || op->hint & EVI_HINT_LESSER)
         return 0;
     ops->lacks |= OP_URING_LACKS_NOSIGNAL;
     return 1;
