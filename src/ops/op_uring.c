@@ -19,8 +19,9 @@
 
 enum {
     OP_URING_BYTES_MAX = 0x7ffff000, /* what one call of the kernel moves at most */
-    OP_URING_ROUNDS = 64,    /* completions of others until an end that was asked for is asked for again */
-    OP_URING_LEASH_MS = 2000 /* how long the end of a ring is waited for */
+    OP_URING_ROUNDS = 64, /* completions of others until an end that was asked for is asked for again */
+    OP_URING_VECTORS_MAX = 1024, /* … from or to so many places */
+    OP_URING_LEASH_MS = 2000     /* how long the end of a ring is waited for */
 };
 
 /* How long a request that was taken back may take to answer before it is asked again: kernels have lost a cancel
@@ -144,6 +145,10 @@ static int op_uring_can (struct ev_loop *loop, ev_op *op)
         if (!op_uring_has (ops, opcode))
             op->hint |= EVI_HINT_LESSER;
         return op_uring_has (ops, EVI_OP_SEND);
+    case EVI_CODE_RECVMSG:
+    case EVI_CODE_SENDMSG: /* some kernels call too many vectors EINVAL, the system call says EMSGSIZE */
+        return ((const struct msghdr *) op->buf)->msg_iovlen <= OP_URING_VECTORS_MAX
+               && op_uring_has (ops, opcode);
     case EVI_CODE_RECV_POOL:
         return op_uring_has (ops, EVI_OP_SEND_ZC) && op_uring_pool_register (loop, op->more);
     case EVI_CODE_WRITE:
