@@ -181,12 +181,28 @@ static void op_uring_fill_data (struct evi_sqe *sqe, const ev_op *op)
     sqe->len = op_uring_length (op->size - op->moved);
 }
 
-static void op_uring_fill_send (struct evi_sqe *sqe, const ev_op *op)
+/* Before 6.1 the kernel too goes on by itself, but a request that is taken back in the middle answers ECANCELED and
+ * keeps to itself how far it came. There we go on. */
+static int op_uring_keeps_count (const struct evi_ops *ops)
+{
+    return op_uring_has (ops, EVI_OP_SENDMSG_ZC);
+}
+
+/* The kernel may go on by itself after a short count. */
+static unsigned op_uring_whole_flag (const struct evi_ops *ops, const ev_op *op)
+{
+    const struct msghdr *message = op->buf;
+
+    if (op->flags & MSG_DONTWAIT || !op_uring_keeps_count (ops))
+        return 0;
+    /* Ancillary data goes with the first byte: some kernels before 6.5 send it again with the rest. */
+    return op->code == EVI_CODE_SENDMSG && message->msg_controllen ? 0 : MSG_WAITALL;
+}
+
+static void op_uring_fill_send (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
 {
     op_uring_fill_data (sqe, op);
-    sqe->op_flags |= MSG_NOSIGNAL;
-    if (!(op->flags & MSG_DONTWAIT))
-        sqe->op_flags |= MSG_WAITALL; /* the kernel goes on by itself after a short count */
+    sqe->op_flags |= MSG_NOSIGNAL | op_uring_whole_flag (ops, op);
     if (op->code == EVI_CODE_SEND_ZC && op->hint & EVI_HINT_LESSER)
         sqe->opcode = EVI_OP_SEND;
 }
@@ -209,13 +225,15 @@ static void op_uring_fill_special (struct ev_loop *loop, struct evi_sqe *sqe, co
         break;
     case EVI_CODE_RECV:
         op_uring_fill_data (sqe, op);
+        if (!op_uring_keeps_count (loop->ops))
+            sqe->op_flags &= ~(uint32_t) MSG_WAITALL;
         break;
     case EVI_CODE_SEND:
     case EVI_CODE_SEND_ZC:
-        op_uring_fill_send (sqe, op);
+        op_uring_fill_send (loop->ops, sqe, op);
         break;
     case EVI_CODE_SENDMSG:
-        sqe->op_flags |= MSG_NOSIGNAL | (op->flags & MSG_DONTWAIT ? 0 : MSG_WAITALL);
+        sqe->op_flags |= MSG_NOSIGNAL | op_uring_whole_flag (loop->ops, op);
         break;
     case EVI_CODE_WRITE:
     case EVI_CODE_WRITEV:
@@ -396,7 +414,7 @@ static void op_uring_sent_zc (struct ev_loop *loop, ev_op *op, int32_t res, uint
         op_uring_sent (loop, op, res);
 }
 
-/* Before 5.19 the kernel answers MSG_WAITALL with what it has. */
+/* Of MSG_WAITALL a kernel may answer with what it has, and before 6.1 it is not asked for it. */
 static void op_uring_received_once (struct ev_loop *loop, ev_op *op, int32_t res)
 {
     if (EVI_LIKELY (res > 0))

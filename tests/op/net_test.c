@@ -374,6 +374,24 @@ TEST_ENGINES (recv_with_waitall_waits_for_all_of_it)
     close (fd[0]);
 }
 
+TEST_ENGINES (recv_with_waitall_that_is_cancelled_says_how_far_it_came)
+{
+    struct ev_loop *loop = test_loop (0);
+    char buf[10];
+    struct op op;
+    int fd[2];
+
+    op_pair (fd);
+    op_begin (loop, &op, recv, fd[0], buf, sizeof buf, MSG_WAITALL);
+    ck_assert_int_eq (write (fd[1], "abc", 3), 3);
+    op_settle (loop);
+    op_cancel (loop, &op);
+    op_until (loop, &op.ends, 1);
+    ck_assert_uint_eq (op.moved, 3);
+    ck_assert_int_eq (memcmp (buf, "abc", 3), 0);
+    op_close_both (fd);
+}
+
 TEST_ENGINES (recv_with_peek_leaves_the_data)
 {
     struct ev_loop *loop = test_loop (0);
