@@ -118,6 +118,17 @@ EVI int evi_bufs_any (const struct ev_pool *pool)
     return memchr (pool->lent, EVI_LENT_FREE, pool->count) != NULL;
 }
 
+/* Whoever was to have the last buffer that came back may have had no data for it, or was stopped meanwhile: while
+ * there are some, the next in line has its turn too. */
+EVI void evi_bufs_resume (struct ev_loop *loop)
+{
+    for (struct ev_pool *pool = loop->ops->pools; pool; pool = pool->next)
+        if (EVI_UNLIKELY (pool->paused && evi_bufs_any (pool))) {
+            bufs_resume (pool);
+            loop->op_told = 1; /* the loop must not sleep before that */
+        }
+}
+
 EVI void *evi_bufs_take (struct ev_pool *pool)
 {
     unsigned index;

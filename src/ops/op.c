@@ -293,6 +293,7 @@ EVI int evi_ops_reify (struct ev_loop *loop)
         if (ops->queue[i])
             ops->queue[i]->slot = i;
     }
+    evi_bufs_resume (loop);
     evi_op_uring_flush (loop);
     return loop->op_told;
 }

@@ -229,6 +229,7 @@ EVI void evi_bufs_show (struct ev_pool *pool);
 EVI void evi_bufs_shown (struct ev_pool *pool, void *buf);
 EVI void evi_bufs_pause (struct ev_loop *loop, ev_op *op);
 EVI void evi_bufs_unpause (struct ev_op *op);
+EVI void evi_bufs_resume (struct ev_loop *loop); /* of every pool that has buffers again, one that waits */
 EVI void evi_bufs_close (struct ev_loop *loop);
 
 #endif

@@ -369,6 +369,48 @@ TEST_ENGINES (several_receivers_wait_for_the_same_buffers)
     op_all_over (loop);
 }
 
+/* Both wait for the one buffer, the idle one first; only the other has data. */
+static void check_idle_receiver (int is_stopped)
+{
+    struct ev_loop *loop = test_loop (0);
+    ev_pool *pool = ev_pool_new (loop, 50, 1);
+    struct stream first, idle, other;
+
+    stream_begin (loop, &first, pool, 50);
+    first.keep = 1;
+    stream_send (&first, 50);
+    got_all (loop, &first);
+    op_stop (loop, &first.op);
+    stream_begin (loop, &idle, pool, 50);
+    op_settle (loop);
+    stream_begin (loop, &other, pool, 50);
+    stream_send (&other, 200);
+    op_settle (loop);
+    ck_assert_uint_eq (other.got, 0);
+    give_all (&first);
+    if (is_stopped)
+        op_stop (loop, &idle.op);
+    got_all (loop, &other);
+    if (!is_stopped) {
+        stream_send (&idle, 200);
+        got_all (loop, &idle);
+    }
+    stream_end (loop, &first);
+    stream_end (loop, &idle);
+    stream_end (loop, &other);
+    op_all_over (loop);
+}
+
+TEST_ENGINES (receiver_without_data_does_not_keep_the_buffer_from_others)
+{
+    check_idle_receiver (0);
+}
+
+TEST_ENGINES (receiver_that_is_stopped_does_not_keep_the_buffer_from_others)
+{
+    check_idle_receiver (1);
+}
+
 TEST_ENGINES (two_pools_on_one_loop_are_two)
 {
     struct ev_loop *loop = test_loop (0);
