@@ -283,6 +283,17 @@ static void step_name (void)
     item_start (item);
 }
 
+/* Before 6.4 a read of a pipe is with a thread of the kernel, which needs its time to give it back: the end of the
+ * stream must not come in between. */
+static void cancel (struct item *item)
+{
+    double end = test_clock () + OP_PATIENCE;
+
+    op_cancel (show->loop, &item->op);
+    while (ev_is_active (&item->op.w) && test_clock () < end)
+        ev_run (show->loop, EVRUN_NOWAIT);
+}
+
 static void step_end_one (void)
 {
     struct item *item = show->items_count ? show->items[below ((unsigned) show->items_count)] : NULL;
@@ -294,7 +305,7 @@ static void step_end_one (void)
         || item->lane / 2 == SLOTS - 1)
         return;
     if (!stop)
-        op_cancel (show->loop, &item->op);
+        cancel (item);
     else {
         ssize_t result = op_stop (show->loop, &item->op);
 
