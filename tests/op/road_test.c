@@ -105,6 +105,8 @@ static void check_dies (int call, int error)
             ck_assert_msg (place_result_is_right (place, op->result), "%s: result %zd", place->what->name,
                            op->result);
         op_stop (loop, op);
+        if (place->what->set == set_accept && op->calls == 2) /* asked anew for each one (before 5.19) */
+            close ((int) op->total);
         place_end (place);
     }
     op_all_over (loop);
