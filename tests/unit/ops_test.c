@@ -83,16 +83,22 @@ TEST (kernel_that_lacks_them_all_is_not_asked_for_any)
     end (loop);
 }
 
-/* One operation without sleep, whose completion on the ring says res instead. */
-static void answer (struct ev_loop *loop, int32_t res)
+/* So many operations without sleep, whose completions on the ring say res instead. */
+static void answer_all (struct ev_loop *loop, unsigned count, int32_t res)
 {
     struct evi_ring *ring = &loop->ring->ring;
 
     evi_ops_reify (loop);
     ck_assert_int_eq (loop->backend->wait (loop, 0), 0);
-    ck_assert_uint_eq (evi_ring_ready (ring), 1);
-    ring->cqes[*ring->cq_head & (ring->cq_entries - 1)].res = res;
+    ck_assert_uint_eq (evi_ring_ready (ring), count);
+    for (unsigned i = 0; i < count; i++)
+        ring->cqes[(*ring->cq_head + i) & (ring->cq_entries - 1)].res = res;
     loop->backend->reap (loop);
+}
+
+static void answer (struct ev_loop *loop, int32_t res)
+{
+    answer_all (loop, 1, res);
 }
 
 TEST (codes_of_the_kernels_own_come_out_as_eintr)
@@ -133,6 +139,52 @@ TEST (quiet_write_the_kernel_does_not_know_is_done_on_the_other_road)
     ck_result (op_do (loop, write, fd[1], "hello", 5, -1), -EPIPE);
     close (fd[1]);
     work (loop);
+    end (loop);
+}
+
+TEST (several_quiet_writes_at_once_are_all_done_on_the_other_road)
+{
+    enum { WRITES = 3 };
+    struct ev_loop *loop = ring_loop ();
+    struct op ops[WRITES];
+    char buf[8];
+    int fd[WRITES][2];
+
+    for (int i = 0; i < WRITES; i++) {
+        ck_assert_int_eq (pipe (fd[i]), 0);
+        op_begin (loop, &ops[i], write, fd[i][1], "hello", 5, -1);
+    }
+    answer_all (loop, WRITES, -EOPNOTSUPP);
+    for (int i = 0; i < WRITES; i++) {
+        ck_result (op_end (loop, &ops[i]), 5);
+        ck_assert_int_eq (read (fd[i][0], buf, 5), 5); /* the kernel has done it all the same */
+        ck_assert_int_eq (read (fd[i][0], buf, 5), 5);
+        op_close_both (fd[i]);
+    }
+    end (loop);
+}
+
+/* A kernel that does not say how far it came is not asked to go on by itself. */
+TEST (kernel_that_keeps_no_count_loses_none)
+{
+    struct ev_loop *loop = ring_loop ();
+    unsigned char *data = op_memory (PLACE_BIG);
+    struct op op;
+    int fd[2];
+
+    forget (loop, UINT64_C (1) << EVI_OP_SENDMSG_ZC);
+    op_pair (fd);
+    op_begin (loop, &op, send, fd[0], data, PLACE_BIG, 0);
+    evi_ops_reify (loop);
+    ck_assert_int_eq (loop->backend->wait (loop, 0), 0);
+    ck_assert_msg (evi_ring_ready (&loop->ring->ring), "the kernel keeps a part to itself");
+    op_settle (loop);
+    op_cancel (loop, &op);
+    ck_result (op_end (loop, &op), -ECANCELED);
+    ck_assert_uint_gt (op.moved, 0);
+    ck_assert_uint_eq (op_drain (fd[1]), op.moved);
+    op_close_both (fd);
+    free (data);
     end (loop);
 }
 
