@@ -103,19 +103,46 @@ EVI void evi_wake_close (struct ev_loop *loop)
     loop->wake.opened = 0;
 }
 
-EVI void evi_wake_knock (struct ev_loop *loop)
+/* Keeps errno. */
+static void wake_write (struct evi_wake *wake)
 {
-    struct evi_wake *wake = &loop->wake;
     uint64_t one = 1;
     int saved = errno;
 
+    __atomic_store_n (&wake->written, 1, __ATOMIC_SEQ_CST);
+    evi_sys_write (wake->fd[1], &one, sizeof one); /* as an eventfd wants it; a pipe takes anything */
+    errno = saved;
+}
+
+EVI void evi_wake_knock (struct ev_loop *loop)
+{
+    struct evi_wake *wake = &loop->wake;
+
     if (__atomic_exchange_n (&wake->knocked, 1, __ATOMIC_SEQ_CST))
         return;
-    if (__atomic_load_n (&wake->sleeping, __ATOMIC_SEQ_CST)) {
-        __atomic_store_n (&wake->written, 1, __ATOMIC_SEQ_CST);
-        evi_sys_write (wake->fd[1], &one, sizeof one); /* as an eventfd wants it; a pipe takes anything */
-    }
-    errno = saved;
+    if (__atomic_load_n (&wake->sleeping, __ATOMIC_SEQ_CST))
+        wake_write (wake);
+}
+
+/* Also if somebody has knocked before and found nobody asleep. */
+EVI void evi_wake_rouse (struct ev_loop *loop)
+{
+    struct evi_wake *wake = &loop->wake;
+
+    evi_wake_knock (loop);
+    if (__atomic_load_n (&wake->watched, __ATOMIC_SEQ_CST)
+        && !__atomic_load_n (&wake->written, __ATOMIC_SEQ_CST))
+        wake_write (wake);
+}
+
+/* For good: nobody need say when that is over, and the inner loop may be gone by then. */
+EVI void evi_wake_watch (struct ev_loop *loop)
+{
+    struct evi_wake *wake = &loop->wake;
+
+    __atomic_store_n (&wake->watched, 1, __ATOMIC_SEQ_CST);
+    if (wake->opened && __atomic_load_n (&wake->knocked, __ATOMIC_SEQ_CST))
+        wake_write (wake);
 }
 
 EVI int evi_wake_sleep (struct ev_loop *loop)

@@ -563,7 +563,7 @@ static void op_knock (struct evi_home *home)
 {
     struct evi_ops *ops = (struct evi_ops *) (void *) ((char *) home - offsetof (struct evi_ops, home));
 
-    evi_wake_knock (ops->loop);
+    evi_wake_rouse (ops->loop);
 }
 
 EVI void evi_ops_open (struct ev_loop *loop)

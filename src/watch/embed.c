@@ -91,6 +91,7 @@ void ev_embed_start (EV_P_ ev_embed *w) EV_NOEXCEPT
     ev_prepare_init (&w->prepare, embed_prepare);
     ev_set_priority (&w->prepare, EV_MINPRI);
     ev_prepare_start (loop, &w->prepare);
+    evi_wake_watch (w->other);
 #if EV_FORK_ENABLE
     ev_fork_init (&w->fork, embed_fork);
     ev_fork_start (loop, &w->fork);

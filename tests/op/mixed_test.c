@@ -489,7 +489,7 @@ static void break_outer (struct ev_loop *loop, struct op *op)
 TEST_ENGINES (operations_of_an_inner_loop_are_done_while_the_outer_runs)
 {
     struct ev_loop *inner = test_loop (0);
-    struct op op[2];
+    struct op op[3];
     ev_embed embed;
     char buf[100];
     int fd[2], file = op_file (100);
@@ -504,15 +504,18 @@ TEST_ENGINES (operations_of_an_inner_loop_are_done_while_the_outer_runs)
     for (int i = 0; i < 20; i++) {
         op_begin (inner, &op[0], recv, fd[0], buf, 1, 0);
         op_begin (inner, &op[1], read, file, buf, 100, 0);
-        op[0].then = op[1].then = break_outer;
+        op_begin (inner, &op[2], fsync, file, 0); /* in a thread */
+        op[0].then = op[1].then = op[2].then = break_outer;
         if (i % 2)
             for (int k = 0; k < 3; k++)
                 ev_run (outer, EVRUN_NOWAIT);
         kit_put (fd[1]);
         op_until (outer, &op[0].ends, 1);
         op_until (outer, &op[1].ends, 1);
+        op_until (outer, &op[2].ends, 1);
         ck_result (op[0].result, 1);
         ck_result (op[1].result, 100);
+        ck_result (op[2].result, 0);
     }
     ev_embed_stop (outer, &embed);
     ev_loop_destroy (outer);
