@@ -197,12 +197,12 @@ class Loop:
         yield ", ".join("%s %d" % pair for pair in counts)
 
     def backend_lines(self):
-        if self.backend == "io_uring":
-            yield from self.ring_lines(self.library.pointer(self.it["backend_data"], "struct uring")["loopring"])
-        elif self.backend == "epoll":
+        if self.backend == "epoll":
             epoll = self.library.pointer(self.it["backend_data"], "struct epoll")
             yield "epoll: fd %d, room for %d events, %d descriptors always ready" % (
                 epoll["fd"], epoll["room"], epoll["always_count"])
+        if int(self.it["ring"]):
+            yield from self.ring_lines(self.library.pointer(self.it["ring"], "struct evi_loopring"))
 
     def ring_lines(self, loopring):
         ring = loopring["ring"]

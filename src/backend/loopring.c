@@ -279,4 +279,21 @@ EVI void evi_loopring_drain_event_fd (const struct evi_loopring *it)
     evi_loopring_register_event_fd (it);
 }
 
+/* ---- for people ---- */
+
+EVI void evi_loopring_dump (const struct evi_loopring *it, FILE *out)
+{
+    const struct evi_ring *ring = &it->ring;
+
+    if (ring->fd < 0 || !evi_ring_mine (ring))
+        return;
+    fprintf (out, "ring: fd %d, set-up 0x%x, features 0x%x, %s\n", ring->fd, ring->setup, ring->features,
+             ring->enabled ? "enabled" : "not enabled yet");
+    fprintf (out, "ring: submissions %u of %u queued, head %u, tail %u, flags 0x%x\n", evi_ring_queued (ring),
+             ring->sq_entries, *ring->sq_head, *ring->sq_tail, *ring->sq_flags);
+    fprintf (out, "ring: completions %u of %u ready, head %u, tail %u, overflow %u, %u set aside\n",
+             evi_ring_ready (ring), ring->cq_entries, *ring->cq_head, *ring->cq_tail, *ring->cq_overflow,
+             it->stash_count);
+}
+
 #endif

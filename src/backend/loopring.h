@@ -79,6 +79,15 @@ EVI void evi_loopring_reap (struct ev_loop *loop, struct evi_loopring *it,
 EVI int evi_loopring_register_event_fd (const struct evi_loopring *it);
 EVI void evi_loopring_drain_event_fd (const struct evi_loopring *it);
 
+EVI void evi_loopring_dump (const struct evi_loopring *it, FILE *out);
+
+#else
+
+EVI_INLINE void evi_loopring_dump (const struct evi_loopring *it, FILE *out)
+{
+    (void) it, (void) out;
+}
+
 #endif
 
 #endif

@@ -513,22 +513,6 @@ static int uring_expose (struct ev_loop *loop)
     return self->loopring.event_fd;
 }
 
-static void uring_dump (struct ev_loop *loop, FILE *out)
-{
-    const struct uring *self = loop->backend_data;
-    const struct evi_ring *ring = &self->loopring.ring;
-
-    if (ring->fd < 0 || !evi_ring_mine (ring))
-        return;
-    fprintf (out, "ring: fd %d, set-up 0x%x, features 0x%x, %s\n", ring->fd, ring->setup, ring->features,
-             ring->enabled ? "enabled" : "not enabled yet");
-    fprintf (out, "ring: submissions %u of %u queued, head %u, tail %u, flags 0x%x\n", evi_ring_queued (ring),
-             ring->sq_entries, *ring->sq_head, *ring->sq_tail, *ring->sq_flags);
-    fprintf (out, "ring: completions %u of %u ready, head %u, tail %u, overflow %u, %u set aside\n",
-             evi_ring_ready (ring), ring->cq_entries, *ring->cq_head, *ring->cq_tail, *ring->cq_overflow,
-             self->loopring.stash_count);
-}
-
 EVI_HOME const struct evi_backend evi_uring = {
     .name = "io_uring",
     .call = "io_uring_enter",
@@ -543,7 +527,6 @@ EVI_HOME const struct evi_backend evi_uring = {
     .release = uring_release,
     .flush = uring_flush,
     .expose = uring_expose,
-    .dump = uring_dump,
 };
 
 #endif

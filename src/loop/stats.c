@@ -1,5 +1,6 @@
 /* stats.c: the loop speaks: ev_stats, ev_dump, and EVRING_STATS for programs nobody can change.
  * Owns the list of loops that are to be reported when the process exits. */
+#include "../backend/loopring.h"
 #include "../ops/ops.h"
 #include "loop_private.h"
 
@@ -69,6 +70,8 @@ void ev_dump (EV_P_ FILE *out) EV_NOEXCEPT
              loop->async.count);
     if (loop->backend->dump)
         loop->backend->dump (loop, out);
+    if (loop->ring)
+        evi_loopring_dump (loop->ring, out);
     stats_dump_rows (loop, out);
     evi_ops_dump (loop, out);
 }

@@ -478,6 +478,28 @@ TEST_ENGINES (timers_operations_and_readiness_all_have_their_share)
     op_all_over (loop);
 }
 
+TEST_ENGINES (dump_shows_the_ring_that_operations_ride_on_also_beside_another_backend)
+{
+    struct ev_loop *loop = test_loop (0);
+    char *text = NULL, buf[8];
+    size_t size = 0;
+    FILE *out = open_memstream (&text, &size);
+    struct op op;
+    int fd[2];
+
+    op_pair (fd);
+    op_begin (loop, &op, recv, fd[0], buf, sizeof buf, 0);
+    ev_run (loop, EVRUN_NOWAIT);
+    ev_dump (loop, out);
+    fclose (out);
+    ck_assert_msg (strstr (text, "op recv on fd") != NULL, "%s", text);
+    ck_assert_int_eq (strstr (text, "ring: fd") != NULL,
+                      test_engine_ring () || test_backend == EVBACKEND_IOURING);
+    free (text);
+    op_stop (loop, &op);
+    op_close_both (fd);
+}
+
 static struct ev_loop *outer;
 
 /* It may be done inside the inner run that precedes the outer sleep: then that must not begin. */
