@@ -250,6 +250,8 @@ def one_round(options, peers, question, cell, number, samples):
 def ask_all(options, peers, question):
     cells = QUESTIONS[question].cells(0.25 if options.quick else 1.0, options)
     cells = [cell for cell in cells if re.search(options.cells, cell.name)]
+    if not cells:
+        sys.exit(f"{question} has no cell that matches {options.cells!r}")
     rounds = min(options.rounds, 5) if question == "memory" else options.rounds  # bytes hardly vary
     taken = {cell.name: {p.name: [] for p in peers if p.answers(question, cell)} for cell in cells}
     for number in range(rounds):
