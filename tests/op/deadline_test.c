@@ -20,6 +20,8 @@ TEST_ENGINES (every_kind_that_waits_ends_with_etimedout)
     }
     for (int i = 0; i < WAITINGS; i++)
         if (places[i].what) {
+            ck_assert_msg (op_is_over (loop, &places[i].luggage->op.ends, 1), "%s is never over",
+                           waitings[i].name);
             ck_assert_msg (op_end (loop, &places[i].luggage->op) == -ETIMEDOUT, "%s: result %zd",
                            waitings[i].name, places[i].luggage->op.result);
             ck_assert_int_eq (places[i].luggage->op.calls, 1);

@@ -28,18 +28,27 @@ static pid_t child_begin (int code, const int *go)
     _exit (code);
 }
 
+/* Check has plans for SIGTERM and SIGINT: not in the child, from its first moment. */
 static pid_t sleeper_begin (void)
 {
+    sigset_t plans, before;
     pid_t pid;
 
+    sigemptyset (&plans);
+    sigaddset (&plans, SIGTERM);
+    sigaddset (&plans, SIGINT);
+    sigprocmask (SIG_BLOCK, &plans, &before);
     fflush (NULL);
     pid = fork ();
     ck_assert_int_ge (pid, 0);
-    if (pid)
+    if (pid) {
+        sigprocmask (SIG_SETMASK, &before, NULL);
         return pid;
+    }
     prctl (PR_SET_PDEATHSIG, SIGKILL);
-    signal (SIGTERM, SIG_DFL); /* Check has plans for these */
+    signal (SIGTERM, SIG_DFL);
     signal (SIGINT, SIG_DFL);
+    sigprocmask (SIG_SETMASK, &before, NULL);
     for (;;)
         pause ();
 }
