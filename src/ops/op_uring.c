@@ -66,13 +66,6 @@ static unsigned op_uring_slot_take (struct evi_ops *ops, ev_op *op)
     return id;
 }
 
-static void op_uring_leash (struct ev_loop *loop);
-
-static int op_uring_moves_file_data (const ev_op *op)
-{
-    return evi_op_kind (op)->traits & EVI_TRAIT_POSITION && op->offset >= 0;
-}
-
 static uint64_t op_uring_slot_name (const struct evi_ops *ops, unsigned id)
 {
     return evi_name (EVI_NAME_OP, ops->slots[id].generation, id);
@@ -99,11 +92,29 @@ static int op_uring_has (const struct evi_ops *ops, unsigned opcode)
     return ops->knows >> opcode & 1;
 }
 
+/* A ring that had to be closed with requests on it lives on until the kernel is finished with them, and a disk may
+ * write into their buffers as long. Nobody is told of its end, but the ring holds one end of a pipe. */
+static void op_uring_leash (struct ev_loop *loop)
+{
+    int fd[2];
+
+    if (evi_sys_pipe (fd) < 0)
+        return;
+    if (evi_ring_hold (&loop->ring->ring, fd[1]) < 0)
+        evi_sys_close (fd[0]);
+    else
+        loop->ops->leash = fd[0];
+    evi_sys_close (fd[1]);
+}
+
+/* The first operation on a ring: what can it do? */
 static void op_uring_learn (struct ev_loop *loop)
 {
     struct evi_ops *ops = loop->ops;
 
     ops->epoch = loop->ring->epoch;
+    if (ops->leash < 0)
+        op_uring_leash (loop);
     ops->knows = evi_ring_knows (&loop->ring->ring);
     ops->plain = 0;
     for (unsigned i = 0; i < EVI_COUNT (op_uring_plain); i++)
@@ -306,8 +317,6 @@ EVI int evi_op_uring_start (struct ev_loop *loop, ev_op *op)
         return 1;
     }
     op_uring_fill (loop, sqe, op);
-    if (EVI_UNLIKELY (ops->leash < 0 && op_uring_moves_file_data (op)))
-        op_uring_leash (loop);
     op->slot = op_uring_slot_take (ops, op);
     op->state = EVI_STATE_RING;
     sqe->user_data = op_uring_slot_name (ops, op->slot);
@@ -638,19 +647,9 @@ static void op_uring_recall (struct ev_loop *loop)
     loop->ops->recalling = 0;
 }
 
-/* A ring that had to be closed with requests on it lives on until the kernel is finished with them, and a disk may
- * write into their buffers as long. Nobody is told of its end, but the ring holds one end of a pipe. */
-static void op_uring_leash (struct ev_loop *loop)
+static int op_uring_moves_file_data (const ev_op *op)
 {
-    int fd[2];
-
-    if (evi_sys_pipe (fd) < 0)
-        return;
-    if (evi_ring_hold (&loop->ring->ring, fd[1]) < 0)
-        evi_sys_close (fd[0]);
-    else
-        loop->ops->leash = fd[0];
-    evi_sys_close (fd[1]);
+    return evi_op_kind (op)->traits & EVI_TRAIT_POSITION && op->offset >= 0;
 }
 
 /* Does the kernel move data of a file into or out of somebody's buffer? */
