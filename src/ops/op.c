@@ -270,7 +270,7 @@ void ev_op_start (EV_P_ ev_op *op) EV_NOEXCEPT
 static void op_hand_over (struct ev_loop *loop, ev_op *op)
 {
     op->state = EVI_STATE_IDLE;
-    if (EVI_UNLIKELY (op->hint & EVI_HINT_BAD_FD))
+    if (EVI_UNLIKELY (op->hint & (EVI_HINT_BAD_FD | EVI_HINT_TRIED)))
         evi_op_done (loop, op, -EBADF);
     else if (!evi_op_uring_start (loop, op))
         evi_op_ready_start (loop, op);
@@ -360,7 +360,7 @@ static void op_drop_arrival (ev_op *op, const struct evi_arrival *arrival)
 {
     if (evi_op_kind (op)->traits & EVI_TRAIT_MAKES_FD && arrival->result >= 0)
         evi_sys_close ((int) arrival->result);
-    if (arrival->buf && op->code == EVI_CODE_RECV_POOL) {
+    if (arrival->buf) {
         struct ev_pool *pool = op->more;
 
         evi_bufs_show (pool);
@@ -386,7 +386,6 @@ EVI void evi_op_arrive (struct ev_loop *loop, ev_op *op, ssize_t result, void *b
     struct evi_arrival arrival = { result, buf, op->moved, last };
 
     if (last) {
-        op->result = result;
         if (op->hint & EVI_HINT_LANE)
             op_lane_leave (loop, op);
         op_side_stop_timer (loop, side);
@@ -411,7 +410,7 @@ static void op_deliver (EV_P_ ev_watcher *w, int revents)
     struct evi_side *side = (struct evi_side *) (void *) ((char *) w - offsetof (struct evi_side, deliver));
     ev_op *op = side->op;
     struct evi_arrival arrival = side->arrivals[side->first++];
-    struct ev_pool *pool = arrival.buf && op->code == EVI_CODE_RECV_POOL ? op->more : NULL;
+    struct ev_pool *pool = arrival.buf ? op->more : NULL;
     EVI_DOOR;
 
     (void) revents;
@@ -435,7 +434,7 @@ static void op_deliver (EV_P_ ev_watcher *w, int revents)
 
 EVI void evi_op_done (struct ev_loop *loop, ev_op *op, ssize_t result)
 {
-    result = op_judge (op, result);
+    result = EVI_UNLIKELY (op->hint & EVI_HINT_TRIED) ? op->result : op_judge (op, result);
     if (evi_op_kind (op)->traits & EVI_TRAIT_ARRIVES) {
         evi_op_arrive (loop, op, result, NULL, 1);
         return;

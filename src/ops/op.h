@@ -65,6 +65,7 @@ enum {                         /* op->hint: what has been found out about this r
        EVI_HINT_LANE = 1,      /* it is in a lane */
        EVI_HINT_BAD_FD = 2,    /* its descriptor is none */
        EVI_HINT_READY = 4,     /* the ring cannot do it: the other road */
+       EVI_HINT_TRIED = 8,     /* it is done: its result is here, and to be told */
        EVI_HINT_LESSER = 16,   /* … cannot send it without copying, or write it without a signal */
        EVI_HINT_BLOCKING = 32, /* its socket was blocking and is to become so again */
        EVI_HINT_NOTIFY = 64,   /* its result is here, the kernel still holds the buffer */
@@ -182,7 +183,7 @@ EVI void evi_op_uring_withdraw (struct ev_pool *pool); /* the kernel gets no buf
 /* Reads what lies in memory already, on the spot. Nonzero: that was it. */
 EVI int evi_op_ready_read_now (struct ev_loop *loop, ev_op *op);
 /* Sends on the spot what a loop without a ring would send a little later, while it is in the processor's cache.
- * Nonzero: it waits for room, or it is done and told next, while it still counts as active. */
+ * Nonzero: it waits for room. Zero: it is to be queued, with its result if it is done. */
 EVI int evi_op_ready_send_now (struct ev_loop *loop, ev_op *op);
 EVI void evi_op_ready_start (struct ev_loop *loop, ev_op *op);
 EVI void evi_op_ready_collect (struct ev_loop *loop); /* what threads have done */

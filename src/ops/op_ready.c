@@ -700,11 +700,13 @@ EVI int evi_op_ready_send_now (struct ev_loop *loop, ev_op *op)
         return 0;
     loop->stats.ops_ready++;
     result = ready_try (op);
-    if (EVI_LIKELY (result != -EAGAIN || ready_dontwait (op)))
-        evi_op_arrive (loop, op, result, op->buf, 1);
-    else
+    if (EVI_UNLIKELY (result == -EAGAIN && !ready_dontwait (op))) {
         ready_wait (loop, op, op->fd, EV_WRITE);
-    return 1;
+        return 1;
+    }
+    op->result = result;
+    op->hint |= EVI_HINT_TRIED;
+    return 0;
 }
 
 /* ---- ending early ---- */
