@@ -178,8 +178,12 @@ EVI unsigned evi_sys_process (void)
         if (!page)
             return (unsigned) getpid ();
     }
-    if (EVI_UNLIKELY (!__atomic_load_n (page, __ATOMIC_RELAXED)))
-        __atomic_store_n (page, __atomic_add_fetch (&sys_generations, 1, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
+    if (EVI_UNLIKELY (
+            !__atomic_load_n (page, __ATOMIC_RELAXED))) { /* the first thread that asks gives the number */
+        unsigned none = 0, number = __atomic_add_fetch (&sys_generations, 1, __ATOMIC_RELAXED);
+
+        __atomic_compare_exchange_n (page, &none, number, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    }
     return __atomic_load_n (page, __ATOMIC_RELAXED);
 }
 

@@ -1,0 +1,45 @@
+/* sys_test.c: base/sys.c where threads meet: which process is this? */
+#include "unit.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+enum { ASKERS = 4, CHILDREN = 300 };
+
+static pthread_barrier_t together;
+static unsigned first[ASKERS], later[ASKERS];
+
+static void *ask (void *arg)
+{
+    unsigned *at = arg;
+
+    pthread_barrier_wait (&together);
+    *at = evi_sys_process ();
+    pthread_barrier_wait (&together);
+    later[at - first] = evi_sys_process ();
+    return NULL;
+}
+
+/* In a child the number is still to be given. */
+static void ask_together (void *arg)
+{
+    pthread_t askers[ASKERS];
+
+    (void) arg;
+    pthread_barrier_init (&together, NULL, ASKERS);
+    for (int i = 0; i < ASKERS; i++)
+        pthread_create (&askers[i], NULL, ask, &first[i]);
+    for (int i = 0; i < ASKERS; i++)
+        pthread_join (askers[i], NULL);
+    for (int i = 0; i < ASKERS; i++)
+        if (first[i] != first[0] || later[i] != first[0])
+            _exit (1);
+}
+
+TEST (process_has_one_number_for_all_threads_that_ask_first)
+{
+    TEST_SECONDS (60);
+    evi_sys_process ();
+    for (int i = 0; i < CHILDREN; i++)
+        ck_assert_int_eq (test_child (ask_together, NULL, NULL, 0), 0);
+}
