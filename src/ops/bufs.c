@@ -169,6 +169,12 @@ EVI void evi_bufs_shown (struct ev_pool *pool, void *buf)
         bufs_free (pool);
 }
 
+EVI void evi_bufs_unneeded (struct ev_pool *pool, void *buf)
+{
+    evi_bufs_show (pool);
+    evi_bufs_shown (pool, buf);
+}
+
 /* Nonzero: buf lies in the pool and is lent. */
 static int bufs_check (const struct ev_pool *pool, const void *buf, const char *call)
 {

@@ -141,9 +141,7 @@ static struct evi_lane *op_lane (struct ev_loop *loop, const ev_op *op)
 
 static int op_wants_lane (const ev_op *op)
 {
-    const struct evi_op_kind *kind = evi_op_kind (op);
-
-    return kind->lane != EVI_LANE_NONE && !(kind->traits & EVI_TRAIT_POSITION && op->offset >= 0);
+    return evi_op_kind (op)->lane != EVI_LANE_NONE && !evi_op_at_offset (op);
 }
 
 /* First in, first out, one at a time: two receives on one socket complete swapped, if the kernel has both. */
@@ -360,12 +358,8 @@ static void op_drop_arrival (ev_op *op, const struct evi_arrival *arrival)
 {
     if (evi_op_kind (op)->traits & EVI_TRAIT_MAKES_FD && arrival->result >= 0)
         evi_sys_close ((int) arrival->result);
-    if (arrival->buf) {
-        struct ev_pool *pool = op->more;
-
-        evi_bufs_show (pool);
-        evi_bufs_shown (pool, arrival->buf);
-    }
+    if (arrival->buf)
+        evi_bufs_unneeded (op->more, arrival->buf);
 }
 
 static void op_drop_arrivals (struct ev_loop *loop, ev_op *op)
@@ -407,7 +401,7 @@ EVI void evi_op_arrive (struct ev_loop *loop, ev_op *op, ssize_t result, void *b
 /* One result, one callback; the next is fed again before, in case the callback does not return. */
 static void op_deliver (EV_P_ ev_watcher *w, int revents)
 {
-    struct evi_side *side = (struct evi_side *) (void *) ((char *) w - offsetof (struct evi_side, deliver));
+    struct evi_side *side = EVI_SIDE_OF (w, deliver);
     ev_op *op = side->op;
     struct evi_arrival arrival = side->arrivals[side->first++];
     struct ev_pool *pool = arrival.buf ? op->more : NULL;
@@ -487,7 +481,7 @@ static void op_end_early (struct ev_loop *loop, ev_op *op, int wish)
 
 static void op_late (EV_P_ ev_timer *w, int revents)
 {
-    struct evi_side *side = (struct evi_side *) (void *) ((char *) w - offsetof (struct evi_side, timer));
+    struct evi_side *side = EVI_SIDE_OF (w, timer);
     EVI_DOOR;
 
     (void) revents;

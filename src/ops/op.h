@@ -12,6 +12,9 @@
 
 #if EV_OP_ENABLE
 
+#include <stddef.h>
+#include <sys/uio.h>
+
 enum { /* op->code */
        EVI_CODE_NONE,
        EVI_CODE_ACCEPT,
@@ -94,6 +97,21 @@ EVI_INLINE const struct evi_op_kind *evi_op_kind (const ev_op *op)
     return &evi_op_kinds[op->code];
 }
 
+/* Reads or writes at an offset: in parallel with others, in no lane. */
+EVI_INLINE int evi_op_at_offset (const ev_op *op)
+{
+    return evi_op_kind (op)->traits & EVI_TRAIT_POSITION && op->offset >= 0;
+}
+
+EVI_INLINE size_t evi_op_bytes (const struct iovec *vec, size_t count)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < count; i++)
+        bytes += vec[i].iov_len;
+    return bytes;
+}
+
 struct evi_arrival {
     ssize_t result;
     void *buf;
@@ -113,6 +131,10 @@ struct evi_side {
     int pidfd;             /* of a child that is waited for; -1: none of ours */
     struct evi_side *next; /* unused, or paused for the same pool */
 };
+
+/* The side that a member of it, given by its address, belongs to. */
+#define EVI_SIDE_OF(pointer, member) \
+    ((struct evi_side *) (void *) ((char *) (pointer) -offsetof (struct evi_side, member)))
 
 struct evi_lane {
     ev_op *head;      /* the one that runs; the others behind it by next, head->prev is the last */
@@ -224,6 +246,7 @@ EVI void *evi_bufs_take (struct ev_pool *pool);                 /* NULL: empty *
 EVI void evi_bufs_untake (struct ev_pool *pool, void *buf);     /* nothing was put into it */
 EVI void *evi_bufs_lent (struct ev_pool *pool, unsigned index); /* the kernel has filled it */
 EVI void evi_bufs_gather (struct ev_pool *pool);                /* all that are not lent are free here */
+EVI void evi_bufs_unneeded (struct ev_pool *pool, void *buf);   /* lent, but nobody will look at it */
 /* Around the callback that sees the buffer. */
 EVI void evi_bufs_show (struct ev_pool *pool);
 EVI void evi_bufs_shown (struct ev_pool *pool, void *buf);

@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -72,19 +71,10 @@ static int ready_rest (const struct iovec *vec, size_t count, size_t done, struc
     return pieces;
 }
 
-static size_t ready_total (const struct iovec *vec, size_t count)
-{
-    size_t total = 0;
-
-    for (size_t i = 0; i < count; i++)
-        total += vec[i].iov_len;
-    return total;
-}
-
 static ssize_t ready_try_sendmsg (ev_op *op)
 {
     const struct msghdr *message = op->buf;
-    size_t total = ready_total (message->msg_iov, message->msg_iovlen);
+    size_t total = evi_op_bytes (message->msg_iov, message->msg_iovlen);
     struct iovec rest[READY_VECTORS];
 
     do {
@@ -457,7 +447,7 @@ static void ready_go_on (struct ev_loop *loop, ev_op *op)
 
 static void ready_io (EV_P_ ev_io *w, int revents)
 {
-    struct evi_side *side = (struct evi_side *) (void *) ((char *) w - offsetof (struct evi_side, io));
+    struct evi_side *side = EVI_SIDE_OF (w, io);
     ev_op *op = side->op;
     EVI_DOOR;
 
@@ -518,8 +508,7 @@ static ssize_t ready_call_file (const ev_op *op)
 /* Runs in a thread; op stays where it is until the thread is done with it. */
 static ssize_t ready_call (struct evi_job *job)
 {
-    const struct evi_side *side =
-        (const struct evi_side *) (const void *) ((const char *) job - offsetof (struct evi_side, job));
+    const struct evi_side *side = EVI_SIDE_OF (job, job);
     const ev_op *op = side->op;
     const struct iovec *vec;
     struct iovec one;
@@ -562,7 +551,7 @@ EVI void evi_op_ready_thread (struct ev_loop *loop, ev_op *op)
 /* A descriptor without positions pays no attention to an offset, as on the ring. */
 static int ready_ignores_offset (const ev_op *op)
 {
-    return evi_op_kind (op)->traits & EVI_TRAIT_POSITION && op->offset >= 0 && !op->wish;
+    return evi_op_at_offset (op) && !op->wish;
 }
 
 EVI void evi_op_ready_collect (struct ev_loop *loop)
@@ -570,7 +559,7 @@ EVI void evi_op_ready_collect (struct ev_loop *loop)
     struct evi_job *job = evi_pool_collect (&loop->ops->home), *next;
 
     for (; job; job = next) {
-        struct evi_side *side = (struct evi_side *) (void *) ((char *) job - offsetof (struct evi_side, job));
+        struct evi_side *side = EVI_SIDE_OF (job, job);
 
         next = job->next;
         side->op->state = EVI_STATE_IDLE;
@@ -628,7 +617,7 @@ EVI int evi_op_ready_read_now (struct ev_loop *loop, ev_op *op)
         return 0;
     vec = ready_vector (op, &one, &count);
     got = evi_sys_readv_now (op->fd, vec, count, op->offset);
-    if (got < 0 || (got && (size_t) got < ready_total (vec, (size_t) count)))
+    if (got < 0 || (got && (size_t) got < evi_op_bytes (vec, (size_t) count)))
         return 0;
     evi_op_done (loop, op, got);
     return 1;

@@ -376,10 +376,8 @@ static void op_uring_received (struct ev_loop *loop, ev_op *op, int32_t res, uin
             op_uring_go_on (loop, op);
         return;
     }
-    if (buf) { /* chosen, and not needed */
-        evi_bufs_show (pool);
-        evi_bufs_shown (pool, buf);
-    }
+    if (buf) /* chosen, and not needed */
+        evi_bufs_unneeded (pool, buf);
     if (res != -ENOBUFS)
         op_uring_finish (loop, op, res);
     else if (op->wish || evi_bufs_any (pool))
@@ -466,11 +464,8 @@ static int op_uring_too_quiet (struct evi_ops *ops, const ev_op *op, int32_t res
 static size_t op_uring_message_size (const ev_op *op)
 {
     const struct msghdr *message = op->buf;
-    size_t total = 0;
 
-    for (size_t i = 0; i < message->msg_iovlen; i++)
-        total += message->msg_iov[i].iov_len;
-    return total;
+    return evi_op_bytes (message->msg_iov, message->msg_iovlen);
 }
 
 static void op_uring_answered (struct ev_loop *loop, ev_op *op, int32_t res)
@@ -647,18 +642,13 @@ static void op_uring_recall (struct ev_loop *loop)
     loop->ops->recalling = 0;
 }
 
-static int op_uring_moves_file_data (const ev_op *op)
-{
-    return evi_op_kind (op)->traits & EVI_TRAIT_POSITION && op->offset >= 0;
-}
-
 /* Does the kernel move data of a file into or out of somebody's buffer? */
 static int op_uring_data_flying (const struct evi_ops *ops)
 {
     for (unsigned i = 0; i < ops->active.count; i++) {
         const ev_op *op = (const ev_op *) ops->active.items[i];
 
-        if (op->state == EVI_STATE_RING && op_uring_moves_file_data (op))
+        if (op->state == EVI_STATE_RING && evi_op_at_offset (op))
             return 1;
     }
     return 0;
