@@ -80,7 +80,7 @@ class Library:
 
     def present_process(self):
         """What evi_sys_process would answer."""
-        birth = self.value("sys_birth")
+        birth = self.value("evi_sys_birth")
         return int(birth.dereference()) if birth is not None and int(birth) else self.process
 
     def default_loop(self):

@@ -166,28 +166,40 @@ EVI int evi_loopring_set_aside (struct ev_loop *loop, struct evi_loopring *it, u
     return found;
 }
 
-EVI struct evi_sqe *evi_loopring_sqe (struct ev_loop *loop, struct evi_loopring *it)
+EVI int evi_loopring_check (struct evi_loopring *it)
+{
+    if (EVI_UNLIKELY (!it->verdict && (it->ring.fd < 0 || !evi_loopring_mine (it))))
+        it->verdict = EVI_REBUILD;
+    return it->verdict;
+}
+
+/* The queue is full, or the ring is not ours: then nothing is written into another one's queue, or submitted in
+ * another one's name. */
+EVI_COLD static struct evi_sqe *loopring_sqe_hard (struct ev_loop *loop, struct evi_loopring *it)
 {
     struct evi_sqe *sqe;
 
-    if (EVI_UNLIKELY (it->ring.fd < 0
-                      || !evi_loopring_mine (it))) { /* never write into another one's queue */
-        it->verdict = it->verdict ? it->verdict : EVI_REBUILD;
-        return NULL;
-    }
-    while (EVI_UNLIKELY (!(sqe = evi_ring_sqe (&it->ring)))) {
-        int err = it->verdict ? it->verdict : evi_loopring_enter (loop, it, 0, &evi_at_once, 0);
+    do {
+        int err = evi_loopring_check (it);
 
+        err = err ? err : evi_loopring_enter (loop, it, 0, &evi_at_once, 0);
         if (err < 0 && err != -EINTR) {
             it->verdict = err;
             return NULL;
         }
         evi_loopring_set_aside (loop, it, 0);
-    }
+    } while (!(sqe = evi_ring_sqe (&it->ring)));
     return sqe;
 }
 
-EVI int evi_loopring_news (struct ev_loop *loop, struct evi_loopring *it)
+EVI struct evi_sqe *evi_loopring_sqe (struct ev_loop *loop, struct evi_loopring *it)
+{
+    struct evi_sqe *sqe = evi_loopring_sqe_at_hand (it);
+
+    return EVI_LIKELY (sqe != NULL) ? sqe : loopring_sqe_hard (loop, it);
+}
+
+EVI int evi_loopring_fresh (struct ev_loop *loop, struct evi_loopring *it)
 {
     while (evi_ring_ready (&it->ring) && loopring_stale (loop, evi_ring_peek (&it->ring, 0))) {
         evi_ring_advance (&it->ring, 1);

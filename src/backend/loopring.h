@@ -57,9 +57,19 @@ EVI int evi_loopring_mine (const struct evi_loopring *it);
 /* Submits all that is queued; waits as evi_ring_enter does. 0, -EINTR, or what is to become of the ring. */
 EVI int evi_loopring_enter (struct ev_loop *loop, struct evi_loopring *it, unsigned wait,
                             const struct evi_ring_timespec *limit, int absolute);
-/* A submission to fill in. NULL: the ring can take no more; a verdict says what is to become of it, and
- * whoever carries it out tells everything again. */
+/* 0, or what is to become of the ring: it is not ours to speak to, or something else has been found out. */
+EVI int evi_loopring_check (struct evi_loopring *it);
+/* A submission to fill in. NULL: the ring can take no more; a verdict says what is to become of it, and whoever
+ * carries it out tells everything again. Whether another thread has entered the ring is found out by the next
+ * wait: who cannot tell again what was queued, checks before. */
 EVI struct evi_sqe *evi_loopring_sqe (struct ev_loop *loop, struct evi_loopring *it);
+
+/* The same where it costs nothing. NULL: ask the one above. */
+EVI_INLINE struct evi_sqe *evi_loopring_sqe_at_hand (struct evi_loopring *it)
+{
+    return EVI_LIKELY (it->ring.fd >= 0 && evi_ring_mine (&it->ring)) ? evi_ring_sqe (&it->ring) : NULL;
+}
+
 /* Is there anything to be told or fetched without sleeping? If not, a look at shared memory was enough. */
 EVI int evi_loopring_idle (const struct evi_loopring *it);
 /* Comes back until everything is submitted and handed out. */
@@ -69,7 +79,13 @@ EVI int evi_loopring_sweep (struct ev_loop *loop, struct evi_loopring *it);
  * request was there. */
 EVI int evi_loopring_set_aside (struct ev_loop *loop, struct evi_loopring *it, uint64_t wanted);
 /* Drops stale completions from the front. Nonzero: there is one that means something. */
-EVI int evi_loopring_news (struct ev_loop *loop, struct evi_loopring *it);
+EVI int evi_loopring_fresh (struct ev_loop *loop, struct evi_loopring *it);
+
+/* The same; mostly there is nothing at all. */
+EVI_INLINE int evi_loopring_news (struct ev_loop *loop, struct evi_loopring *it)
+{
+    return evi_ring_ready (&it->ring) && evi_loopring_fresh (loop, it);
+}
 
 /* Hands over everything that has arrived: set aside, in the queue, and parked in the kernel. complete must not
  * enter the ring. */

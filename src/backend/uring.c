@@ -50,22 +50,42 @@ static uint32_t uring_mask (int want)
     return evi_poll_mask ((uint32_t) evi_bits_asked (want));
 }
 
-static void uring_arm (struct ev_loop *loop, struct uring *self, int fd, int want)
+static void uring_fill (struct ev_loop *loop, struct evi_sqe *sqe, int fd, int want)
 {
     struct evi_row *row = &loop->fds.rows[fd];
-    struct evi_sqe *sqe = evi_loopring_sqe (loop, &self->loopring);
-    int multi = row->ours || row->mark & URING_QUIET;
+    unsigned mark = row->mark;
 
-    if (!sqe)
-        return;
     sqe->opcode = EVI_OP_POLL_ADD;
     sqe->fd = fd;
-    sqe->len = multi ? EVI_POLL_ADD_MULTI : 0;
     sqe->op_flags = uring_mask (want);
     sqe->user_data = evi_name_row (loop, fd);
     loop->stats.polls_armed++;
-    loop->stats.polls_rearmed += (row->mark & URING_FIRED) != 0;
-    row->mark = (uint8_t) ((row->mark & URING_QUIET) | URING_ARMED | (multi ? URING_MULTI : 0));
+    if (mark & URING_FIRED)
+        loop->stats.polls_rearmed++;
+    mark = (mark & URING_QUIET) | URING_ARMED;
+    if (EVI_UNLIKELY (mark & URING_QUIET || row->ours)) {
+        sqe->len = EVI_POLL_ADD_MULTI;
+        mark |= URING_MULTI;
+    }
+    row->mark = (uint8_t) mark;
+}
+
+EVI_COLD static void uring_arm_hard (struct ev_loop *loop, struct uring *self, int fd, int want)
+{
+    struct evi_sqe *sqe = evi_loopring_sqe (loop, &self->loopring);
+
+    if (sqe)
+        uring_fill (loop, sqe, fd, want);
+}
+
+static void uring_arm (struct ev_loop *loop, struct uring *self, int fd, int want)
+{
+    struct evi_sqe *sqe = evi_loopring_sqe_at_hand (&self->loopring);
+
+    if (EVI_LIKELY (sqe != NULL))
+        uring_fill (loop, sqe, fd, want);
+    else
+        uring_arm_hard (loop, self, fd, want);
 }
 
 /* A request that is about a poll request: taking it back, or (with len set) changing it. */
@@ -244,12 +264,11 @@ static int uring_reopen (struct ev_loop *loop)
 
 /* ---- the way out ---- */
 
-static int uring_modify (struct ev_loop *loop, int fd, int told, int want, int fresh)
+/* The kernel knows of this row. */
+EVI_COLD static int uring_modify_known (struct ev_loop *loop, struct uring *self, int fd, int want, int fresh)
 {
-    struct uring *self = loop->backend_data;
     struct evi_row *row = &loop->fds.rows[fd];
 
-    (void) told;
     if (row->mark & URING_PARKED) {
         if (!fresh)
             return uring_park_tell (loop, self, fd, want);
@@ -263,6 +282,18 @@ static int uring_modify (struct ev_loop *loop, int fd, int told, int want, int f
         }
         uring_disarm (loop, self, fd);
     }
+    if (want)
+        uring_arm (loop, self, fd, want);
+    return 0;
+}
+
+static int uring_modify (struct ev_loop *loop, int fd, int told, int want, int fresh)
+{
+    struct uring *self = loop->backend_data;
+
+    (void) told;
+    if (EVI_UNLIKELY (loop->fds.rows[fd].mark & (URING_PARKED | URING_ARMED)))
+        return uring_modify_known (loop, self, fd, want, fresh);
     if (want)
         uring_arm (loop, self, fd, want);
     return 0;
@@ -320,10 +351,8 @@ static void uring_release (struct ev_loop *loop, int fd)
 /* What has to be in order before the ring is entered. 0, or what is to become of it. */
 static int uring_prepare (struct ev_loop *loop, struct uring *self)
 {
-    if (EVI_UNLIKELY (self->loopring.verdict))
+    if (EVI_UNLIKELY (evi_loopring_check (&self->loopring)))
         return self->loopring.verdict;
-    if (EVI_UNLIKELY (!evi_loopring_mine (&self->loopring)))
-        return EVI_REBUILD;
     uring_park_arm (loop, self);
     return self->loopring.verdict;
 }
@@ -400,14 +429,15 @@ static void uring_polled (struct ev_loop *loop, struct uring *self, const struct
 {
     uint32_t fd = (uint32_t) cqe->user_data;
     struct evi_row *row = fd < loop->fds.count ? &loop->fds.rows[fd] : NULL;
+    unsigned mark = row ? row->mark : 0;
     int more = cqe->flags & EVI_CQE_F_MORE, got;
 
-    if (!row || !(row->mark & URING_ARMED) || cqe->user_data != evi_name_row (loop, (int) fd)) {
+    if (EVI_UNLIKELY (!(mark & URING_ARMED) || cqe->user_data != evi_name_row (loop, (int) fd))) {
         loop->stats.stale++;
         return;
     }
     if (!more)
-        row->mark = (uint8_t) ((row->mark & URING_QUIET) | URING_FIRED);
+        row->mark = (uint8_t) ((mark & URING_QUIET) | URING_FIRED);
     if (EVI_UNLIKELY (cqe->res < 0 || cqe->res & POLLNVAL)) {
         uring_refused (loop, self, (int) fd, cqe->res < 0 ? cqe->res : -EBADF);
         return;
@@ -419,7 +449,8 @@ static void uring_polled (struct ev_loop *loop, struct uring *self, const struct
             evi_fd_again (loop, (int) fd);
         return;
     }
-    row->mark &= (uint8_t) ~URING_QUIET;
+    if (EVI_UNLIKELY (mark & URING_QUIET))
+        row->mark &= (uint8_t) ~URING_QUIET;
     evi_fd_ready (loop, (int) fd, got);
     if (!more || !row->ours) /* also: a quiet row has news, so back to one-shot */
         evi_fd_again (loop, (int) fd);

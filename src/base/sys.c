@@ -149,7 +149,7 @@ EVI void evi_sys_sleep (ev_tstamp delay)
 #define MADV_WIPEONFORK 18
 #endif
 
-static unsigned *sys_birth;      /* a page that a fork child finds zeroed */
+EVI_HOME unsigned *evi_sys_birth;
 static int sys_birth_refused;    /* an old kernel: ask for the pid instead */
 static unsigned sys_generations; /* ids given out on the way to this process */
 
@@ -164,26 +164,23 @@ static unsigned *sys_birth_page (void)
     if (madvise (page, size, MADV_WIPEONFORK) < 0) {
         __atomic_store_n (&sys_birth_refused, 1, __ATOMIC_RELAXED);
         munmap (page, size);
-    } else if (!__atomic_compare_exchange_n (&sys_birth, &none, page, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+    } else if (!__atomic_compare_exchange_n (&evi_sys_birth, &none, page, 0, __ATOMIC_ACQ_REL,
+                                             __ATOMIC_ACQUIRE))
         munmap (page, size); /* another thread was first */
-    return __atomic_load_n (&sys_birth, __ATOMIC_ACQUIRE);
+    return __atomic_load_n (&evi_sys_birth, __ATOMIC_ACQUIRE);
 }
 
-EVI unsigned evi_sys_process (void)
+/* The first thread that asks gives the number. */
+EVI_COLD EVI unsigned evi_sys_process_first (unsigned *page)
 {
-    unsigned *page = __atomic_load_n (&sys_birth, __ATOMIC_ACQUIRE);
+    unsigned none = 0, number;
 
-    if (EVI_UNLIKELY (!page)) {
+    if (!page)
         page = __atomic_load_n (&sys_birth_refused, __ATOMIC_RELAXED) ? NULL : sys_birth_page ();
-        if (!page)
-            return (unsigned) getpid ();
-    }
-    if (EVI_UNLIKELY (
-            !__atomic_load_n (page, __ATOMIC_RELAXED))) { /* the first thread that asks gives the number */
-        unsigned none = 0, number = __atomic_add_fetch (&sys_generations, 1, __ATOMIC_RELAXED);
-
-        __atomic_compare_exchange_n (page, &none, number, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
-    }
+    if (!page)
+        return (unsigned) getpid ();
+    number = __atomic_add_fetch (&sys_generations, 1, __ATOMIC_RELAXED);
+    __atomic_compare_exchange_n (page, &none, number, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
     return __atomic_load_n (page, __ATOMIC_RELAXED);
 }
 

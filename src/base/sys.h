@@ -44,9 +44,18 @@ EVI ev_tstamp evi_sys_wall (void);
 EVI void evi_sys_sleep (ev_tstamp delay);
 EVI struct timespec evi_sys_timespec (ev_tstamp seconds); /* rounded up to the next nanosecond */
 
+EVI_DATA unsigned *evi_sys_birth;                             /* a page that a fork child finds zeroed */
+EVI_COLD EVI unsigned evi_sys_process_first (unsigned *page); /* the page, or the number, has to be made */
+
 /* A number that differs between a process and the children it forks. Costs one load where the kernel has
  * MADV_WIPEONFORK (4.14), else a getpid. Works in a child whose program forgot to tell us of the fork. */
-EVI unsigned evi_sys_process (void);
+EVI_INLINE unsigned evi_sys_process (void)
+{
+    unsigned *page = __atomic_load_n (&evi_sys_birth, __ATOMIC_ACQUIRE);
+    unsigned number = EVI_LIKELY (page != NULL) ? __atomic_load_n (page, __ATOMIC_RELAXED) : 0;
+
+    return EVI_LIKELY (number) ? number : evi_sys_process_first (page);
+}
 
 /* An environment variable; they count only while the process runs as who started it. NULL: not set. */
 EVI const char *evi_sys_environment (const char *name);

@@ -6,13 +6,23 @@
 #include <errno.h>
 #include <string.h>
 
+EVI_COLD static void fd_grow_and_change (struct ev_loop *loop, int fd, int why)
+{
+    EVI_FIT (loop->fds.changes, loop->fds.change_room, loop->fds.change_count + 1);
+    evi_fd_change (loop, fd, why);
+}
+
 EVI void evi_fd_change (struct ev_loop *loop, int fd, int why)
 {
-    struct evi_row *row = &loop->fds.rows[fd];
+    struct evi_fds *fds = &loop->fds;
+    struct evi_row *row = &fds->rows[fd];
 
     if (!row->why) {
-        EVI_FIT (loop->fds.changes, loop->fds.change_room, loop->fds.change_count + 1);
-        loop->fds.changes[loop->fds.change_count++] = fd;
+        if (EVI_UNLIKELY (fds->change_count == fds->change_room)) {
+            fd_grow_and_change (loop, fd, why);
+            return;
+        }
+        fds->changes[fds->change_count++] = fd;
     }
     row->why |= (uint8_t) why;
 }

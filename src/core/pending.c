@@ -3,9 +3,12 @@
 
 #include <stdio.h>
 
-static void pending_grow (struct evi_stack *stack)
+EVI_COLD static void pending_grow_and_feed (struct ev_loop *loop, ev_watcher *w, int revents)
 {
+    struct evi_stack *stack = &loop->pending.level[evi_level (w)];
+
     EVI_FIT (stack->items, stack->room, stack->count + 1);
+    evi_feed (loop, w, revents);
 }
 
 EVI void evi_feed (struct ev_loop *loop, void *w, int revents)
@@ -18,8 +21,10 @@ EVI void evi_feed (struct ev_loop *loop, void *w, int revents)
         stack->items[watcher->pending - 1].events |= revents;
         return;
     }
-    if (EVI_UNLIKELY (stack->count == stack->room))
-        pending_grow (stack);
+    if (EVI_UNLIKELY (stack->count == stack->room)) {
+        pending_grow_and_feed (loop, watcher, revents);
+        return;
+    }
     stack->items[stack->count++] = (struct evi_item){ watcher, revents };
     watcher->pending = (int) stack->count;
     loop->pending.busy |= (uint32_t) 1 << level;

@@ -282,6 +282,7 @@ EVI int evi_ops_reify (struct ev_loop *loop)
     unsigned count = loop->op_queued;
 
     evi_ops_reborn (loop);
+    evi_op_uring_check (loop);
     for (unsigned i = 0; i < count; i++)
         if (EVI_LIKELY (ops->queue[i] != NULL))
             op_hand_over (loop, ops->queue[i]);

@@ -190,6 +190,8 @@ EVI void evi_op_begin (ev_op *op, int code); /* for the set functions: all priva
 
 /* ---- engines ---- */
 
+/* Before operations are handed out: nothing must be queued on a ring that another thread has entered. */
+EVI void evi_op_uring_check (struct ev_loop *loop);
 /* Nonzero: taken. Zero: there is no ring, or it cannot do this. */
 EVI int evi_op_uring_start (struct ev_loop *loop, ev_op *op);
 EVI void evi_op_uring_cancel (struct ev_loop *loop, ev_op *op);

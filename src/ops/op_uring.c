@@ -293,6 +293,12 @@ static int op_uring_alone (struct ev_loop *loop, const ev_op *op)
     return op->code == EVI_CODE_READ && loop->op_queued == 1 && !evi_ring_queued (&loop->ring->ring);
 }
 
+EVI void evi_op_uring_check (struct ev_loop *loop)
+{
+    if (loop->ring)
+        evi_loopring_check (loop->ring);
+}
+
 EVI int evi_op_uring_start (struct ev_loop *loop, ev_op *op)
 {
     struct evi_ops *ops = loop->ops;
@@ -310,7 +316,7 @@ EVI int evi_op_uring_start (struct ev_loop *loop, ev_op *op)
     }
     if (op_uring_alone (loop, op) && evi_op_ready_read_now (loop, op))
         return 1;
-    sqe = evi_loopring_sqe (loop, loop->ring);
+    sqe = EVI_LIKELY (!loop->ring->verdict) ? evi_loopring_sqe (loop, loop->ring) : NULL;
     if (EVI_UNLIKELY (!sqe)) { /* the ring is about to be made anew, or to be given up: it waits for that */
         evi_op_again (loop, op);
         loop->op_told = 1;
@@ -833,9 +839,7 @@ EVI void evi_op_uring_flush (struct ev_loop *loop)
 
     if (EVI_LIKELY (!loop->ops->attached))
         return;
-    if (!it->verdict && !evi_loopring_mine (it))
-        it->verdict = EVI_REBUILD;
-    if (!it->verdict && !evi_loopring_idle (it))
+    if (!evi_loopring_check (it) && !evi_loopring_idle (it))
         err = evi_loopring_enter (loop, it, 0, &evi_at_once, 0);
     if (err < 0 && err != -EINTR)
         it->verdict = err;
@@ -894,6 +898,11 @@ int ev_op_ring (EV_P) EV_NOEXCEPT
 #else /* no ring in this library: everything goes the other road */
 
 #include <errno.h>
+
+EVI void evi_op_uring_check (struct ev_loop *loop)
+{
+    (void) loop;
+}
 
 EVI int evi_op_uring_start (struct ev_loop *loop, ev_op *op)
 {
