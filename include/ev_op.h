@@ -123,19 +123,21 @@ typedef struct ev_op
     void *buf;      /* the data: where the init said, or a buffer of the pool */
     int fd;         /* the descriptor it is about */
 
-    /* private: what to do */
-    int fd_to;
+    /* private: what every operation has */
+    unsigned slot;
     size_t size;
-    int64_t offset, offset_to;
-    void *more;
-    unsigned flags, mode;
+    int64_t offset;
+    unsigned flags;
+    unsigned char code, state, wish, hint;
     ev_tstamp limit;
     struct ev_op *link;
-    /* private: while it runs */
-    struct ev_op *prev, *next;
     struct evi_side *side;
-    unsigned slot;
-    unsigned char code, state, wish, hint;
+    /* … and what some have */
+    struct ev_op *prev, *next;
+    int fd_to;
+    unsigned mode;
+    int64_t offset_to;
+    void *more;
 } ev_op;
 
 /* Starts it. An operation that is active already is left alone; one whose completion has not been told yet is

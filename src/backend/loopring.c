@@ -199,6 +199,13 @@ EVI struct evi_sqe *evi_loopring_sqe (struct ev_loop *loop, struct evi_loopring 
     return EVI_LIKELY (sqe != NULL) ? sqe : loopring_sqe_hard (loop, it);
 }
 
+EVI void evi_loopring_mute (const struct evi_loopring *it, struct evi_sqe *sqe)
+{
+    sqe->user_data = evi_name (EVI_NAME_IGNORE, 0, 0);
+    if (it->ring.features & EVI_FEAT_CQE_SKIP)
+        sqe->flags = EVI_SQE_CQE_SKIP_SUCCESS;
+}
+
 EVI int evi_loopring_fresh (struct ev_loop *loop, struct evi_loopring *it)
 {
     while (evi_ring_ready (&it->ring) && loopring_stale (loop, evi_ring_peek (&it->ring, 0))) {

@@ -70,6 +70,9 @@ EVI_INLINE struct evi_sqe *evi_loopring_sqe_at_hand (struct evi_loopring *it)
     return EVI_LIKELY (it->ring.fd >= 0 && evi_ring_mine (&it->ring)) ? evi_ring_sqe (&it->ring) : NULL;
 }
 
+/* Nobody waits for its completion: there shall be none if it succeeds, where the kernel can do that. */
+EVI void evi_loopring_mute (const struct evi_loopring *it, struct evi_sqe *sqe);
+
 /* Is there anything to be told or fetched without sleeping? If not, a look at shared memory was enough. */
 EVI int evi_loopring_idle (const struct evi_loopring *it);
 /* Comes back until everything is submitted and handed out. */

@@ -98,9 +98,7 @@ static struct evi_sqe *uring_about (struct ev_loop *loop, struct uring *self, ui
     sqe->opcode = EVI_OP_POLL_REMOVE;
     sqe->fd = -1;
     sqe->addr = poll;
-    sqe->user_data = evi_name (EVI_NAME_IGNORE, 0, 0);
-    if (self->loopring.ring.features & EVI_FEAT_CQE_SKIP)
-        sqe->flags = EVI_SQE_CQE_SKIP_SUCCESS;
+    evi_loopring_mute (&self->loopring, sqe);
     return sqe;
 }
 

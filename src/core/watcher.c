@@ -26,9 +26,18 @@ EVI void evi_watcher_verify (const ev_watcher *w, int at)
 #endif
 }
 
-EVI void evi_list_start (struct ev_loop *loop, struct evi_list *list, void *w)
+EVI_COLD static void list_grow_and_start (struct ev_loop *loop, struct evi_list *list, void *w)
 {
     EVI_FIT (list->items, list->room, list->count + 1);
+    evi_list_start (loop, list, w);
+}
+
+EVI void evi_list_start (struct ev_loop *loop, struct evi_list *list, void *w)
+{
+    if (EVI_UNLIKELY (list->count == list->room)) {
+        list_grow_and_start (loop, list, w);
+        return;
+    }
     list->items[list->count++] = w;
     evi_watcher_start (loop, w, (int) list->count);
 }

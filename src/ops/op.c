@@ -101,11 +101,22 @@ EVI_COLD static void op_side_free (struct ev_loop *loop, ev_op *op)
 
 /* ---- queue and lanes ---- */
 
+static void op_queue (struct ev_loop *loop, ev_op *op);
+
+EVI_COLD static void op_grow_and_queue (struct ev_loop *loop, ev_op *op)
+{
+    EVI_FIT (loop->ops->queue, loop->ops->queue_room, loop->op_queued + 1);
+    op_queue (loop, op);
+}
+
 static void op_queue (struct ev_loop *loop, ev_op *op)
 {
     struct evi_ops *ops = loop->ops;
 
-    EVI_FIT (ops->queue, ops->queue_room, loop->op_queued + 1);
+    if (EVI_UNLIKELY (loop->op_queued == ops->queue_room)) {
+        op_grow_and_queue (loop, op);
+        return;
+    }
     op->slot = loop->op_queued;
     op->state = EVI_STATE_QUEUED;
     ops->queue[loop->op_queued++] = op;
@@ -187,11 +198,22 @@ static void op_lane_leave (struct ev_loop *loop, ev_op *op)
 
 /* ---- starting ---- */
 
+/* One by one: to clear them all at once, compilers take a string instruction, which is slow to start. */
 EVI void evi_op_begin (ev_op *op, int code)
 {
-    memset (&op->result, 0, sizeof *op - offsetof (ev_op, result));
+    op->result = 0;
+    op->moved = op->size = 0;
+    op->buf = op->more = NULL;
     op->fd = -1;
+    op->fd_to = 0;
+    op->offset = op->offset_to = 0;
+    op->flags = op->mode = 0;
+    op->limit = 0;
+    op->link = op->prev = op->next = NULL;
+    op->side = NULL;
+    op->slot = 0;
     op->code = (unsigned char) code;
+    op->state = op->wish = op->hint = 0;
 }
 
 /* Its deadline, or the next time to ask for its end. */
@@ -282,7 +304,7 @@ EVI int evi_ops_reify (struct ev_loop *loop)
     unsigned count = loop->op_queued;
 
     evi_ops_reborn (loop);
-    evi_op_uring_check (loop);
+    evi_op_uring_turn (loop);
     for (unsigned i = 0; i < count; i++)
         if (EVI_LIKELY (ops->queue[i] != NULL))
             op_hand_over (loop, ops->queue[i]);
@@ -301,9 +323,11 @@ EVI int evi_ops_reify (struct ev_loop *loop)
 
 static ssize_t op_judge (const ev_op *op, ssize_t result)
 {
+    if (EVI_LIKELY (result >= 0))
+        return result;
     if (EVI_UNLIKELY (result <= OP_RESTART_FIRST && result >= OP_RESTART_LAST))
         result = -EINTR;
-    if (EVI_LIKELY (result != -ECANCELED && result != -EINTR))
+    if (result != -ECANCELED && result != -EINTR)
         return result;
     if (op->wish & EVI_WISH_TIMEOUT)
         return -ETIMEDOUT;
@@ -588,12 +612,10 @@ EVI void evi_ops_answer (struct ev_loop *loop)
 
 /* What was started is the parent's, in flight or not: two processes must not do the same. From the end, where
  * nothing moves that is still to come. */
-EVI void evi_ops_reborn (struct ev_loop *loop)
+EVI_COLD static void ops_disown (struct ev_loop *loop)
 {
     struct evi_ops *ops = loop->ops;
 
-    if (EVI_LIKELY (!ops || ops->process == evi_sys_process ()))
-        return;
     ops->process = evi_sys_process ();
     evi_op_uring_reborn (loop);
     ops->home.done = NULL;
@@ -606,6 +628,12 @@ EVI void evi_ops_reborn (struct ev_loop *loop)
             evi_op_ready_orphan (loop, op);
         evi_op_done (loop, op, -ECANCELED);
     }
+}
+
+EVI void evi_ops_reborn (struct ev_loop *loop)
+{
+    if (EVI_UNLIKELY (loop->ops && loop->ops->process != evi_sys_process ()))
+        ops_disown (loop);
 }
 
 static void op_free_sides (struct evi_ops *ops)

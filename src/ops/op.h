@@ -143,10 +143,14 @@ struct evi_lane {
 };
 
 struct evi_slot {
-    ev_op *op; /* NULL: free */
-    uint32_t generation;
-    uint32_t next_free;
+    uint64_t name; /* of the operation that has it; free: of the next */
+    union {
+        ev_op *op;
+        uint32_t next; /* free one */
+    } is;
 };
+
+_Static_assert(sizeof (struct evi_slot) <= 16, "four slots to a cache line");
 
 struct evi_ops {
     struct ev_loop *loop;
@@ -162,6 +166,7 @@ struct evi_ops {
 
     /* op_uring.c */
     int forbidden; /* EVRING_OPS=ready */
+    int road;      /* where operations of this hand-out go */
     struct evi_slot *slots;
     unsigned slot_count, slot_free;
     unsigned flying;
@@ -190,8 +195,8 @@ EVI void evi_op_begin (ev_op *op, int code); /* for the set functions: all priva
 
 /* ---- engines ---- */
 
-/* Before operations are handed out: nothing must be queued on a ring that another thread has entered. */
-EVI void evi_op_uring_check (struct ev_loop *loop);
+/* Before operations are handed out: is there a ring, and may this thread speak to it? */
+EVI void evi_op_uring_turn (struct ev_loop *loop);
 /* Nonzero: taken. Zero: there is no ring, or it cannot do this. */
 EVI int evi_op_uring_start (struct ev_loop *loop, ev_op *op);
 EVI void evi_op_uring_cancel (struct ev_loop *loop, ev_op *op);

@@ -30,6 +30,12 @@ static const struct evi_ring_timespec op_uring_patience = { 0, 100 * 1000 * 1000
 
 enum { OP_URING_LACKS_NOSIGNAL = 1 }; /* ops->lacks */
 
+enum {                      /* ops->road */
+       OP_URING_ROAD_READY, /* there is no ring */
+       OP_URING_ROAD_RING,
+       OP_URING_ROAD_LATER /* the ring is about to be made anew, or to be given up */
+};
+
 static const uint8_t op_uring_opcodes[EVI_CODES] = {
     [EVI_CODE_ACCEPT] = EVI_OP_ACCEPT,       [EVI_CODE_CONNECT] = EVI_OP_CONNECT,
     [EVI_CODE_RECV] = EVI_OP_RECV,           [EVI_CODE_RECV_POOL] = EVI_OP_RECV,
@@ -57,29 +63,25 @@ static unsigned op_uring_slot_take (struct evi_ops *ops, ev_op *op)
 
     if (EVI_UNLIKELY (id == ops->slot_count)) {
         EVI_FIT_ZEROED (ops->slots, ops->slot_count, id + 1);
-        for (unsigned i = id; i < ops->slot_count; i++)
-            ops->slots[i].next_free = i + 1;
+        for (unsigned i = id; i < ops->slot_count; i++) {
+            ops->slots[i].name = evi_name (EVI_NAME_OP, 0, i);
+            ops->slots[i].is.next = i + 1;
+        }
     }
-    ops->slot_free = ops->slots[id].next_free;
-    ops->slots[id].op = op;
+    ops->slot_free = ops->slots[id].is.next;
+    ops->slots[id].is.op = op;
     ops->flying++;
     return id;
 }
 
-static uint64_t op_uring_slot_name (const struct evi_ops *ops, unsigned id)
-{
-    return evi_name (EVI_NAME_OP, ops->slots[id].generation, id);
-}
-
 /* The kernel is finished with it. */
-static void op_uring_leave (struct ev_loop *loop, ev_op *op)
+EVI_INLINE void op_uring_leave (struct ev_loop *loop, ev_op *op)
 {
     struct evi_ops *ops = loop->ops;
     struct evi_slot *slot = &ops->slots[op->slot];
 
-    slot->op = NULL;
-    slot->generation++;
-    slot->next_free = ops->slot_free;
+    slot->name = evi_name (EVI_NAME_OP, (uint32_t) (slot->name >> 32) + 1, op->slot);
+    slot->is.next = ops->slot_free;
     ops->slot_free = op->slot;
     ops->flying--;
     op->state = EVI_STATE_IDLE;
@@ -145,8 +147,6 @@ static int op_uring_can (struct ev_loop *loop, ev_op *op)
     const struct evi_ops *ops = loop->ops;
     unsigned opcode = op_uring_opcodes[op->code];
 
-    if (op_uring_is_plain (ops, op))
-        return 1;
     switch (op->code) {
     case EVI_CODE_SQE:
         return 1;
@@ -224,6 +224,9 @@ static void op_uring_fill_special (struct ev_loop *loop, struct evi_sqe *sqe, co
     const struct ev_pool *pool;
 
     switch (op->code) {
+    case EVI_CODE_SQE:
+        memcpy (sqe, op->buf, sizeof *sqe);
+        break;
     case EVI_CODE_ACCEPT:
         if (op_uring_has (loop->ops, EVI_OP_SOCKET))
             sqe->ioprio = EVI_ACCEPT_MULTISHOT;
@@ -273,10 +276,6 @@ static void op_uring_fill_special (struct ev_loop *loop, struct evi_sqe *sqe, co
 
 static void op_uring_fill (struct ev_loop *loop, struct evi_sqe *sqe, const ev_op *op)
 {
-    if (op->code == EVI_CODE_SQE) {
-        memcpy (sqe, op->buf, sizeof *sqe);
-        return;
-    }
     sqe->opcode = op_uring_opcodes[op->code];
     sqe->fd = op->fd;
     sqe->addr = (uintptr_t) op->buf;
@@ -293,40 +292,59 @@ static int op_uring_alone (struct ev_loop *loop, const ev_op *op)
     return op->code == EVI_CODE_READ && loop->op_queued == 1 && !evi_ring_queued (&loop->ring->ring);
 }
 
-EVI void evi_op_uring_check (struct ev_loop *loop)
+/* Asked once per hand-out: what is said of the ring then holds until the next wait. */
+EVI void evi_op_uring_turn (struct ev_loop *loop)
 {
-    if (loop->ring)
-        evi_loopring_check (loop->ring);
+    struct evi_ops *ops = loop->ops;
+
+    ops->road = loop->ring && !ops->forbidden ? OP_URING_ROAD_RING : OP_URING_ROAD_READY;
+    if (ops->road == OP_URING_ROAD_READY)
+        return;
+    if (EVI_UNLIKELY (evi_loopring_check (loop->ring)))
+        ops->road = OP_URING_ROAD_LATER;
+    else if (EVI_UNLIKELY (ops->epoch != loop->ring->epoch))
+        op_uring_learn (loop);
+}
+
+/* The ring is about to be made anew, or to be given up: it waits for that. */
+static void op_uring_later (struct ev_loop *loop, ev_op *op)
+{
+    evi_op_again (loop, op);
+    loop->op_told = 1;
+}
+
+static void op_uring_submit (struct ev_loop *loop, ev_op *op)
+{
+    struct evi_ops *ops = loop->ops;
+    struct evi_sqe *sqe = evi_loopring_sqe (loop, loop->ring);
+
+    if (EVI_UNLIKELY (!sqe)) {
+        op_uring_later (loop, op);
+        return;
+    }
+    op_uring_fill (loop, sqe, op);
+    op->slot = op_uring_slot_take (ops, op);
+    op->state = EVI_STATE_RING;
+    sqe->user_data = ops->slots[op->slot].name;
+    loop->stats.ops_ring++;
 }
 
 EVI int evi_op_uring_start (struct ev_loop *loop, ev_op *op)
 {
     struct evi_ops *ops = loop->ops;
-    struct evi_sqe *sqe;
 
-    if (!loop->ring || ops->forbidden || op->hint & EVI_HINT_READY)
+    if (ops->road == OP_URING_ROAD_READY || op->hint & EVI_HINT_READY)
         return 0;
-    if (EVI_UNLIKELY (ops->epoch != loop->ring->epoch))
-        op_uring_learn (loop);
-    if (!op_uring_can (loop, op))
+    if (EVI_UNLIKELY (ops->road == OP_URING_ROAD_LATER)) {
+        op_uring_later (loop, op);
+        return 1;
+    }
+    if (!op_uring_is_plain (ops, op) && !op_uring_can (loop, op))
         return 0;
-    if (EVI_UNLIKELY (op_uring_refuses (op))) {
+    if (EVI_UNLIKELY (op_uring_refuses (op)))
         evi_op_done (loop, op, -EINVAL);
-        return 1;
-    }
-    if (op_uring_alone (loop, op) && evi_op_ready_read_now (loop, op))
-        return 1;
-    sqe = EVI_LIKELY (!loop->ring->verdict) ? evi_loopring_sqe (loop, loop->ring) : NULL;
-    if (EVI_UNLIKELY (!sqe)) { /* the ring is about to be made anew, or to be given up: it waits for that */
-        evi_op_again (loop, op);
-        loop->op_told = 1;
-        return 1;
-    }
-    op_uring_fill (loop, sqe, op);
-    op->slot = op_uring_slot_take (ops, op);
-    op->state = EVI_STATE_RING;
-    sqe->user_data = op_uring_slot_name (ops, op->slot);
-    loop->stats.ops_ring++;
+    else if (!op_uring_alone (loop, op) || !evi_op_ready_read_now (loop, op))
+        op_uring_submit (loop, op);
     return 1;
 }
 
@@ -505,23 +523,11 @@ static void op_uring_answered (struct ev_loop *loop, ev_op *op, int32_t res)
     }
 }
 
-static void op_uring_landed (struct ev_loop *loop, uint64_t name, int32_t res, uint32_t flags)
+static void op_uring_landed_special (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t flags)
 {
-    struct evi_ops *ops = loop->ops;
-    uint32_t id = (uint32_t) name;
-    ev_op *op = id < ops->slot_count ? ops->slots[id].op : NULL;
-
-    if (EVI_UNLIKELY (!op || op_uring_slot_name (ops, id) != name)) {
-        loop->stats.stale++;
-        return;
-    }
-    if (EVI_UNLIKELY (res == -ECANCELED && ops->recalling
+    if (EVI_UNLIKELY (res == -ECANCELED && loop->ops->recalling
                       && !op->wish)) { /* nobody wanted that: on the next ring */
         op_uring_go_on (loop, op);
-        return;
-    }
-    if (res >= 0 && op_uring_is_plain (ops, op)) {
-        op_uring_finish (loop, op, res);
         return;
     }
     switch (op->code) {
@@ -542,20 +548,35 @@ static void op_uring_landed (struct ev_loop *loop, uint64_t name, int32_t res, u
     }
 }
 
+static void op_uring_landed (struct ev_loop *loop, uint64_t name, int32_t res, uint32_t flags)
+{
+    struct evi_ops *ops = loop->ops;
+    uint32_t id = (uint32_t) name;
+    ev_op *op;
+
+    if (EVI_UNLIKELY (id >= ops->slot_count || ops->slots[id].name != name)) {
+        loop->stats.stale++;
+        return;
+    }
+    op = ops->slots[id].is.op;
+    if (res >= 0 && op_uring_is_plain (ops, op))
+        op_uring_finish (loop, op, res);
+    else
+        op_uring_landed_special (loop, op, res, flags);
+}
+
 /* ---- ending early ---- */
 
 EVI void evi_op_uring_cancel (struct ev_loop *loop, ev_op *op)
 {
-    struct evi_sqe *sqe = evi_loopring_sqe (loop, loop->ring);
+    struct evi_sqe *sqe = evi_loopring_check (loop->ring) ? NULL : evi_loopring_sqe (loop, loop->ring);
 
     if (!sqe) /* the ring is lost: so is the operation, soon */
         return;
     sqe->opcode = EVI_OP_ASYNC_CANCEL;
     sqe->fd = -1;
-    sqe->addr = op_uring_slot_name (loop->ops, op->slot);
-    sqe->user_data = evi_name (EVI_NAME_IGNORE, 0, 0);
-    if (loop->ring->ring.features & EVI_FEAT_CQE_SKIP)
-        sqe->flags = EVI_SQE_CQE_SKIP_SUCCESS;
+    sqe->addr = loop->ops->slots[op->slot].name;
+    evi_loopring_mute (loop->ring, sqe);
 }
 
 /* Hands over the completions of operations that were set aside; polls stay for the next reap. */
@@ -899,7 +920,7 @@ int ev_op_ring (EV_P) EV_NOEXCEPT
 
 #include <errno.h>
 
-EVI void evi_op_uring_check (struct ev_loop *loop)
+EVI void evi_op_uring_turn (struct ev_loop *loop)
 {
     (void) loop;
 }
