@@ -362,23 +362,23 @@ static struct evi_ring_timespec uring_timespec (ev_tstamp seconds)
     return (struct evi_ring_timespec){ ts.tv_sec, ts.tv_nsec };
 }
 
-static ev_tstamp uring_time_left (const struct ev_loop *loop)
+static ev_tstamp uring_time_left (const struct ev_loop *loop, ev_tstamp limit)
 {
-    ev_tstamp left = loop->deadline - evi_sys_monotonic ();
+    ev_tstamp left = loop->deadline > 0 ? loop->deadline - evi_sys_monotonic () : limit;
 
     return left > 0 ? left : 0;
 }
 
 /* Goes on sleeping when all that came was the end of requests taken back. */
-static int uring_sleep (struct ev_loop *loop, struct uring *self)
+static int uring_sleep (struct ev_loop *loop, struct uring *self, ev_tstamp limit)
 {
-    int err, came;
+    int absolute = self->loopring.absolute && loop->deadline > 0, err, came;
 
     do {
         struct evi_ring_timespec until =
-            uring_timespec (self->loopring.absolute ? loop->deadline : uring_time_left (loop));
+            uring_timespec (absolute ? loop->deadline : uring_time_left (loop, limit));
 
-        err = evi_loopring_enter (loop, &self->loopring, 1, &until, self->loopring.absolute);
+        err = evi_loopring_enter (loop, &self->loopring, 1, &until, absolute);
         came = evi_ring_ready (&self->loopring.ring) != 0;
     } while (!err && came && !evi_loopring_news (loop, &self->loopring));
     return err;
@@ -399,7 +399,7 @@ static int uring_wait (struct ev_loop *loop, ev_tstamp limit)
     if (sleepy ? evi_ring_flags (&it->ring) & EVI_SQ_TASKRUN : !evi_loopring_idle (it))
         err = evi_loopring_enter (loop, it, 0, &evi_at_once, 0);
     if (!err && sleepy && !evi_loopring_news (loop, it))
-        err = uring_sleep (loop, self);
+        err = uring_sleep (loop, self, limit);
     return err ? err : evi_loopring_sweep (loop, it);
 }
 

@@ -84,8 +84,8 @@ static ev_tstamp run_collect (struct ev_loop *loop, ev_tstamp left, ev_tstamp po
     return left - pause;
 }
 
-/* Does the length of a sleep depend on how long the callbacks took? If not, a loop that does not sleep looks at the
- * clock once, afterwards. */
+/* Does the length of a sleep depend on how long the callbacks took? If not, the loop looks at the clock once,
+ * afterwards. */
 static int run_counts_time (const struct ev_loop *loop)
 {
     return loop->timers.count || loop->periodics.count || loop->io_interval > 0;
@@ -102,19 +102,14 @@ static ev_tstamp run_limit (struct ev_loop *loop, int flags, int knocked, ev_tst
     return EVI_UNLIKELY (loop->io_interval > 0) ? run_collect (loop, left, polled_at) : left;
 }
 
-/* Is it known what time it is, for a sleep of that length? */
-static ev_tstamp run_now (const struct ev_loop *loop, ev_tstamp limit)
-{
-    return run_counts_time (loop) || limit <= 0 ? loop->clock.mono : evi_sys_monotonic ();
-}
-
 /* Sleeps, with the program's hooks around the system call (HK-4). */
 static int run_backend_wait (struct ev_loop *loop, ev_tstamp limit)
 {
     int err;
 
-    loop->deadline =
-        run_now (loop, limit) + limit; /* now: behind the hook another thread may look at the clock */
+    loop->deadline = run_counts_time (loop)
+                         ? loop->clock.mono + limit /* now: behind the hook another thread … */
+                         : 0;                       /* … may look at the clock */
     loop->waiting = 1;
     if (loop->release)
         loop->release (EV_A);
