@@ -55,6 +55,7 @@ EVI int evi_loopring_open (struct ev_loop *loop, struct evi_loopring *it)
     it->absolute = it->ring.features & EVI_FEAT_MIN_TIMEOUT && !it->no_absolute;
     it->verdict = 0;
     it->stash_count = 0;
+    it->minute = EVI_MINUTE_NONE;
     loop->stats.ring_flags = it->ring.setup;
     if (it->event_fd >= 0)
         evi_loopring_register_event_fd (it);
@@ -132,13 +133,18 @@ EVI int evi_loopring_enter (struct ev_loop *loop, struct evi_loopring *it, unsig
 
 /* About an earlier use of a descriptor, or about a request of ours that nobody waits for. Behind a release hook
  * the rows may belong to another thread: what cannot be looked up there is left to the reap (U-15). */
-static int loopring_stale (const struct ev_loop *loop, const struct evi_cqe *cqe)
+static int loopring_stale (const struct ev_loop *loop, struct evi_loopring *it, const struct evi_cqe *cqe)
 {
     uint32_t fd = (uint32_t) cqe->user_data;
+    int now;
 
     switch (evi_name_tag (cqe->user_data)) {
     case EVI_NAME_IGNORE:
         return 1;
+    case EVI_NAME_MINUTE:
+        now = it->minute == EVI_MINUTE_NOW && loop->deadline <= 0;
+        evi_loopring_minute_over (it, cqe);
+        return !now;
     case EVI_NAME_POLL:
         if (EVI_UNLIKELY (loop->waiting && loop->release))
             return 0;
@@ -159,7 +165,7 @@ EVI int evi_loopring_set_aside (struct ev_loop *loop, struct evi_loopring *it, u
 
         if (cqe.user_data == wanted && !(cqe.flags & EVI_CQE_F_MORE))
             found = 1;
-        if (!loopring_stale (loop, &cqe))
+        if (!loopring_stale (loop, it, &cqe))
             it->stash[it->stash_count++] = cqe;
     }
     evi_ring_advance (&it->ring, count);
@@ -208,7 +214,7 @@ EVI void evi_loopring_mute (const struct evi_loopring *it, struct evi_sqe *sqe)
 
 EVI int evi_loopring_fresh (struct ev_loop *loop, struct evi_loopring *it)
 {
-    while (evi_ring_ready (&it->ring) && loopring_stale (loop, evi_ring_peek (&it->ring, 0))) {
+    while (evi_ring_ready (&it->ring) && loopring_stale (loop, it, evi_ring_peek (&it->ring, 0))) {
         evi_ring_advance (&it->ring, 1);
         loop->stats.stale++;
     }
@@ -237,6 +243,37 @@ EVI int evi_loopring_sweep (struct ev_loop *loop, struct evi_loopring *it)
         err = evi_loopring_enter (loop, it, 0, &evi_at_once, 0);
     }
     return err;
+}
+
+/* ---- the longest sleep ---- */
+
+/* A limit for each sleep would cost a third of a microsecond each time: two copies, and a timer started and taken back
+ * (doc/IOURING.md). So one request stays in the ring for many sleeps. */
+EVI int evi_loopring_arm_minute (struct ev_loop *loop, struct evi_loopring *it, struct evi_ring_timespec span)
+{
+    struct evi_sqe *sqe;
+
+    if (it->minute == EVI_MINUTE_NOW)
+        it->minute = EVI_MINUTE_EARLIER;
+    if (EVI_LIKELY (it->minute != EVI_MINUTE_NONE))
+        return it->minute != EVI_MINUTE_REFUSED;
+    sqe = evi_loopring_sqe (loop, it);
+    if (!sqe)
+        return 0;
+    it->minute = EVI_MINUTE_NOW;
+    it->minute_span = span; /* the kernel reads it in the next call */
+    sqe->opcode = EVI_OP_TIMEOUT;
+    sqe->fd = -1;
+    sqe->addr = (uintptr_t) &it->minute_span;
+    sqe->len = 1;
+    sqe->user_data = evi_name (EVI_NAME_MINUTE, 0, 0);
+    return 1;
+}
+
+/* ECANCELED: the thread that armed it has ended. */
+EVI void evi_loopring_minute_over (struct evi_loopring *it, const struct evi_cqe *cqe)
+{
+    it->minute = cqe->res == -ETIME || cqe->res == -ECANCELED ? EVI_MINUTE_NONE : EVI_MINUTE_REFUSED;
 }
 
 /* ---- handing over ---- */

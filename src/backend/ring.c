@@ -218,14 +218,15 @@ EVI int evi_ring_enter (struct evi_ring *ring, unsigned wait, const struct evi_r
 {
     struct evi_ring_getevents arg = { .ts = (uintptr_t) limit };
     unsigned flags = EVI_ENTER_GETEVENTS;
+    int limited = wait && limit; /* the kernel need not look at a limit that cannot matter */
 
-    if (wait) /* the kernel need not look at a limit that cannot matter */
+    if (limited)
         flags |= EVI_ENTER_EXT_ARG | (absolute ? EVI_ENTER_ABS_TIMER : 0);
     if (ring->features & EVI_FEAT_NO_IOWAIT)
         flags |= EVI_ENTER_NO_IOWAIT; /* a sleeping loop is not a disk that is busy */
     __atomic_store_n (ring->sq_tail, ring->sq_next, __ATOMIC_RELEASE);
-    return evi_sys_uring_enter (ring->fd, evi_ring_queued (ring), wait, flags, wait ? &arg : NULL,
-                                wait ? sizeof arg : 0);
+    return evi_sys_uring_enter (ring->fd, evi_ring_queued (ring), wait, flags, limited ? &arg : NULL,
+                                limited ? sizeof arg : 0);
 }
 
 EVI unsigned evi_ring_flags (const struct evi_ring *ring)

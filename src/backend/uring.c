@@ -369,23 +369,33 @@ static ev_tstamp uring_time_left (const struct ev_loop *loop, ev_tstamp limit)
     return left > 0 ? left : 0;
 }
 
+static int uring_enter_until (struct ev_loop *loop, struct uring *self, ev_tstamp limit)
+{
+    int absolute = self->loopring.absolute && loop->deadline > 0;
+    struct evi_ring_timespec until =
+        uring_timespec (absolute ? loop->deadline : uring_time_left (loop, limit));
+
+    return evi_loopring_enter (loop, &self->loopring, 1, &until, absolute);
+}
+
 /* Goes on sleeping when all that came was the end of requests taken back. */
 static int uring_sleep (struct ev_loop *loop, struct uring *self, ev_tstamp limit)
 {
-    int absolute = self->loopring.absolute && loop->deadline > 0, err, came;
+    struct evi_loopring *it = &self->loopring;
+    int err, came;
 
     do {
-        struct evi_ring_timespec until =
-            uring_timespec (absolute ? loop->deadline : uring_time_left (loop, limit));
-
-        err = evi_loopring_enter (loop, &self->loopring, 1, &until, absolute);
-        came = evi_ring_ready (&self->loopring.ring) != 0;
-    } while (!err && came && !evi_loopring_news (loop, &self->loopring));
+        if (loop->deadline <= 0 && evi_loopring_arm_minute (loop, it, uring_timespec (limit)))
+            err = evi_loopring_enter (loop, it, 1, NULL, 0);
+        else
+            err = uring_enter_until (loop, self, limit);
+        came = evi_ring_ready (&it->ring) != 0;
+    } while (!err && came && !evi_loopring_news (loop, it));
     return err;
 }
 
-/* What has happened while the callbacks ran is fetched without a limit: reading one is a tenth of what an event costs
- * (doc/IOURING.md). */
+/* What has happened while the callbacks ran is fetched without a limit: reading one is a tenth of what an event
+ * costs. */
 static int uring_wait (struct ev_loop *loop, ev_tstamp limit)
 {
     struct uring *self = loop->backend_data;
@@ -396,7 +406,7 @@ static int uring_wait (struct ev_loop *loop, ev_tstamp limit)
         return err;
     evi_loopring_drain_event_fd (it);
     sleepy = limit > 0 && !it->stash_count && !evi_loopring_news (loop, it);
-    if (sleepy ? evi_ring_flags (&it->ring) & EVI_SQ_TASKRUN : !evi_loopring_idle (it))
+    if (sleepy ? loop->deadline > 0 && evi_ring_flags (&it->ring) & EVI_SQ_TASKRUN : !evi_loopring_idle (it))
         err = evi_loopring_enter (loop, it, 0, &evi_at_once, 0);
     if (!err && sleepy && !evi_loopring_news (loop, it))
         err = uring_sleep (loop, self, limit);
@@ -467,6 +477,9 @@ static void uring_complete (struct ev_loop *loop, const struct evi_cqe *cqe)
         break;
     case EVI_NAME_PARK:
         uring_park_reap (loop, self);
+        break;
+    case EVI_NAME_MINUTE:
+        evi_loopring_minute_over (&self->loopring, cqe);
         break;
     default: /* a removal that came too late: its request has answered, or is about to */
         break;
