@@ -137,9 +137,10 @@ struct evi_side {
     ((struct evi_side *) (void *) ((char *) (pointer) -offsetof (struct evi_side, member)))
 
 struct evi_lane {
-    ev_op *head;      /* the one that runs; the others behind it by next, head->prev is the last */
-    uint8_t dry;      /* the last try found nothing more: wait for readiness before the next */
-    uint8_t buffered; /* reads until it is asked again whether the file is read past the page cache */
+    ev_op *head;          /* the one that runs; the others behind it by next, head->prev is the last */
+    uint8_t dry;          /* the last try found nothing more: wait for readiness before the next */
+    uint8_t direct;       /* the file is read past the page cache */
+    uint8_t direct_known; /* … reads until it is asked again */
 };
 
 struct evi_slot {

@@ -17,11 +17,11 @@
 #include <sys/wait.h>
 
 enum {
-    READY_ACCEPTS = 64,  /* connections taken per readiness: others have a turn in between */
-    READY_VECTORS = 16,  /* pieces of a message sent again after a short count */
-    READY_ALIGNED = 512, /* what a read past the page cache needs at least */
-    READY_BUFFERED = 64, /* reads of a file until it is asked again */
-    READY_SPLICE_MS = 20 /* how often a splice that waits looks whether it is still wanted */
+    READY_ACCEPTS = 64,      /* connections taken per readiness: others have a turn in between */
+    READY_VECTORS = 16,      /* pieces of a message sent again after a short count */
+    READY_ALIGNED = 512,     /* what a read past the page cache needs at least */
+    READY_DIRECT_KNOWN = 64, /* reads of a file until it is asked again */
+    READY_SPLICE_MS = 20     /* how often a splice that waits looks whether it is still wanted */
 };
 
 /* ---- the tries: a result, or -EAGAIN: nothing without sleeping ---- */
@@ -594,14 +594,12 @@ static int ready_direct_read (struct ev_loop *loop, const ev_op *op)
     if (evi_op_lane_fit (loop, op->fd) < 0)
         return 1;
     lane = &loop->ops->lanes[op->fd][EVI_LANE_RECV];
-    if (lane->buffered) {
-        lane->buffered--;
-        return 0;
-    }
-    if (evi_sys_fd_direct (op->fd))
-        return 1;
-    lane->buffered = READY_BUFFERED;
-    return 0;
+    if (!lane->direct_known) {
+        lane->direct = evi_sys_fd_direct (op->fd) != 0;
+        lane->direct_known = READY_DIRECT_KNOWN;
+    } else
+        lane->direct_known--;
+    return lane->direct;
 }
 
 /* Only what would sleep goes to a thread, or to the ring. A piece of it does not count: it is read all again, so
