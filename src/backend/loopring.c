@@ -71,7 +71,7 @@ EVI void evi_loopring_close (struct ev_loop *loop, struct evi_loopring *it)
 {
     if (it->ring.fd < 0)
         return;
-    if (loop->riders.recall && it->ring.enabled && evi_loopring_mine (it))
+    if (loop->riders.recall && evi_ring_mine (&it->ring))
         loop->riders.recall (loop);
     evi_ring_close (&it->ring);
     if (loop->riders.lost)

@@ -196,21 +196,14 @@ EVI int evi_ring_drop_buffers (const struct evi_ring *ring, unsigned group)
 
 /* ---- submissions: we own the tail, the kernel the head ---- */
 
-EVI unsigned evi_ring_queued (const struct evi_ring *ring)
+EVI struct evi_sqe *evi_ring_unsent (const struct evi_ring *ring, unsigned nth)
 {
-    return ring->sq_next - __atomic_load_n (ring->sq_head, __ATOMIC_ACQUIRE);
+    return &ring->sqes[(ring->sq_next - evi_ring_queued (ring) + nth) & (ring->sq_entries - 1)];
 }
 
-EVI struct evi_sqe *evi_ring_sqe (struct evi_ring *ring)
+EVI void evi_ring_untake (struct evi_ring *ring)
 {
-    struct evi_sqe *sqe;
-
-    if (EVI_UNLIKELY (evi_ring_queued (ring) == ring->sq_entries))
-        return NULL;
-    sqe = &ring->sqes[ring->sq_next++ & (ring->sq_entries - 1)];
-    memset (sqe, 0,
-            sizeof *sqe); /* the kernel rejects what an earlier use left in fields of another meaning */
-    return sqe;
+    ring->sq_next--;
 }
 
 EVI int evi_ring_enter (struct evi_ring *ring, unsigned wait, const struct evi_ring_timespec *limit,

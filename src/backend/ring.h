@@ -6,6 +6,8 @@
 
 #include "ring_abi.h"
 
+#include <string.h>
+
 #if EV_USE_IOURING
 
 struct evi_ring {
@@ -50,10 +52,30 @@ EVI int evi_ring_add_buffers (const struct evi_ring *ring, struct evi_buf *buffe
                               unsigned group);
 EVI int evi_ring_drop_buffers (const struct evi_ring *ring, unsigned group);
 
-/* The next submission, zeroed; NULL when the queue is full: enter first. */
-EVI struct evi_sqe *evi_ring_sqe (struct evi_ring *ring);
-/* How many submissions the kernel has not taken yet; derived from the ring, never counted besides. */
-EVI unsigned evi_ring_queued (const struct evi_ring *ring);
+/* How many submissions the kernel has not taken yet; derived from the ring, never counted besides. We own the tail, the
+ * kernel the head. */
+EVI_INLINE unsigned evi_ring_queued (const struct evi_ring *ring)
+{
+    return ring->sq_next - __atomic_load_n (ring->sq_head, __ATOMIC_ACQUIRE);
+}
+
+/* The next submission, zeroed: the kernel rejects what an earlier use left in fields of another meaning. NULL when the
+ * queue is full: enter first. */
+EVI_INLINE_HOT struct evi_sqe *evi_ring_sqe (struct evi_ring *ring)
+{
+    struct evi_sqe *sqe;
+
+    if (EVI_UNLIKELY (evi_ring_queued (ring) == ring->sq_entries))
+        return NULL;
+    sqe = &ring->sqes[ring->sq_next++ & (ring->sq_entries - 1)];
+    memset (sqe, 0, sizeof *sqe);
+    return sqe;
+}
+
+/* One of those that the kernel has not taken yet, 0 the first. */
+EVI struct evi_sqe *evi_ring_unsent (const struct evi_ring *ring, unsigned nth);
+/* Gives back the submission taken last, which must be one of those. */
+EVI void evi_ring_untake (struct evi_ring *ring);
 
 /* Submits all that is queued and asks for completions. wait: how many to wait for; limit NULL: forever; a zero
  * limit: no sleep. Answers as the system call does; a positive answer hides timeouts and signals. */

@@ -21,11 +21,15 @@
 
 /* Small functions in headers; not every configuration uses each. */
 #define EVI_INLINE static inline __attribute__ ((unused))
+/* … and those that are worth it wherever they stand: a few instructions, for each event. */
+#define EVI_INLINE_HOT static inline __attribute__ ((unused, always_inline))
 
 #define EVI_LIKELY(x) __builtin_expect (!!(x), 1)
 #define EVI_UNLIKELY(x) __builtin_expect (!!(x), 0)
 /* Kept out of the way of what runs often: a call to it costs its callers no registers. */
 #define EVI_COLD __attribute__ ((cold, noinline))
+/* The same for what is no rarity, beside a shorter way that should not pay for it. */
+#define EVI_APART __attribute__ ((noinline))
 #define EVI_COUNT(array) (sizeof (array) / sizeof *(array))
 
 #define EVI_IO_BITS (EV_READ | EV_WRITE)

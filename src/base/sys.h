@@ -49,7 +49,7 @@ EVI_COLD EVI unsigned evi_sys_process_first (unsigned *page); /* the page, or th
 
 /* A number that differs between a process and the children it forks. Costs one load where the kernel has
  * MADV_WIPEONFORK (4.14), else a getpid. Works in a child whose program forgot to tell us of the fork. */
-EVI_INLINE unsigned evi_sys_process (void)
+EVI_INLINE_HOT unsigned evi_sys_process (void)
 {
     unsigned *page = __atomic_load_n (&evi_sys_birth, __ATOMIC_ACQUIRE);
     unsigned number = EVI_LIKELY (page != NULL) ? __atomic_load_n (page, __ATOMIC_RELAXED) : 0;

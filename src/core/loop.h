@@ -29,7 +29,7 @@ struct ev_loop {
     struct evi_loopring *ring; /* what operations ride on: the backend's, or one attached; NULL: none */
 
     struct evi_ops *ops; /* ops/; NULL until the first operation */
-    unsigned op_queued;  /* operations that wait to be handed to an engine */
+    int op_started;      /* operations were, since the engines last had a turn */
     int op_told;         /* operations have completed since callbacks last ran: the loop must not sleep */
     struct {             /* what rooms that do not know ops/ call of it; NULL: there is no operation yet */
         void (*landed) (struct ev_loop *loop, uint64_t name, int32_t result, uint32_t flags);

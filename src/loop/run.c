@@ -188,7 +188,7 @@ static void run_invoke (struct ev_loop *loop)
  * would find nothing. On a ring nothing is: it rides in the next call. */
 static void run_ops (struct ev_loop *loop)
 {
-    for (int round = 0; loop->op_queued && !loop->breaking && round < RUN_OP_ROUNDS; round++)
+    for (int round = 0; loop->op_started && !loop->breaking && round < RUN_OP_ROUNDS; round++)
         if (!evi_ops_reify (loop))
             return;
         else

@@ -105,7 +105,9 @@ static void op_queue (struct ev_loop *loop, ev_op *op);
 
 EVI_COLD static void op_grow_and_queue (struct ev_loop *loop, ev_op *op)
 {
-    EVI_FIT (loop->ops->queue, loop->ops->queue_room, loop->op_queued + 1);
+    struct evi_ops *ops = loop->ops;
+
+    EVI_FIT (ops->queue, ops->queue_room, ops->queued + 1);
     op_queue (loop, op);
 }
 
@@ -113,13 +115,23 @@ static void op_queue (struct ev_loop *loop, ev_op *op)
 {
     struct evi_ops *ops = loop->ops;
 
-    if (EVI_UNLIKELY (loop->op_queued == ops->queue_room)) {
+    if (EVI_UNLIKELY (ops->queued == ops->queue_room)) {
         op_grow_and_queue (loop, op);
         return;
     }
-    op->slot = loop->op_queued;
+    op->slot = ops->queued;
     op->state = EVI_STATE_QUEUED;
-    ops->queue[loop->op_queued++] = op;
+    ops->queue[ops->queued++] = op;
+    loop->op_started = 1;
+}
+
+/* To the ring on the spot, if nothing stands before it. Not what follows another operation: it could be done, and
+ * told, before the other one's callback has run. */
+EVI_INLINE void op_dispatch (struct ev_loop *loop, ev_op *op, int follows)
+{
+    loop->op_started = 1;
+    if (EVI_UNLIKELY (follows || loop->ops->queued || !evi_op_uring_start_now (loop, op)))
+        op_queue (loop, op);
 }
 
 EVI void evi_op_again (struct ev_loop *loop, ev_op *op)
@@ -156,7 +168,7 @@ static int op_wants_lane (const ev_op *op)
 }
 
 /* First in, first out, one at a time: two receives on one socket complete swapped, if the kernel has both. */
-static void op_lane_join (struct ev_loop *loop, ev_op *op)
+EVI_APART static void op_lane_join (struct ev_loop *loop, ev_op *op, int follows)
 {
     struct evi_lane *lane = op_lane (loop, op);
     ev_op *head = lane->head;
@@ -166,7 +178,7 @@ static void op_lane_join (struct ev_loop *loop, ev_op *op)
     if (EVI_LIKELY (!head)) {
         lane->head = op->prev = op;
         if (!evi_op_ready_send_now (loop, op))
-            op_queue (loop, op);
+            op_dispatch (loop, op, follows);
         return;
     }
     op->state = EVI_STATE_LANED;
@@ -229,14 +241,14 @@ EVI_COLD static void op_start_timer (struct ev_loop *loop, ev_op *op, ev_tstamp 
 }
 
 /* Its turn has come: nothing it is linked to stands before it any more. */
-static void op_enter (struct ev_loop *loop, ev_op *op)
+EVI_INLINE void op_enter (struct ev_loop *loop, ev_op *op, int follows)
 {
     if (EVI_UNLIKELY (op->limit > 0))
         op_start_timer (loop, op, op->limit);
     if (!op_wants_lane (op))
-        op_queue (loop, op);
+        op_dispatch (loop, op, follows);
     else if (EVI_LIKELY (evi_op_lane_fit (loop, op->fd) == 0))
-        op_lane_join (loop, op);
+        op_lane_join (loop, op, follows);
     else {
         op->hint |= EVI_HINT_BAD_FD;
         op_queue (loop, op);
@@ -283,7 +295,7 @@ void ev_op_start (EV_P_ ev_op *op) EV_NOEXCEPT
     op_activate (loop, op);
     if (EVI_UNLIKELY (op->link))
         op_activate_links (loop, op);
-    op_enter (loop, op);
+    op_enter (loop, op, 0);
     EVI_VERIFY_CHANGE (loop);
 }
 
@@ -301,15 +313,16 @@ static void op_hand_over (struct ev_loop *loop, ev_op *op)
 EVI int evi_ops_reify (struct ev_loop *loop)
 {
     struct evi_ops *ops = loop->ops;
-    unsigned count = loop->op_queued;
+    unsigned count = ops->queued;
 
+    loop->op_started = 0;
     evi_ops_reborn (loop);
     evi_op_uring_turn (loop);
     for (unsigned i = 0; i < count; i++)
         if (EVI_LIKELY (ops->queue[i] != NULL))
             op_hand_over (loop, ops->queue[i]);
-    loop->op_queued -= count;
-    for (unsigned i = 0; i < loop->op_queued; i++) {
+    ops->queued -= count;
+    for (unsigned i = 0; i < ops->queued; i++) {
         ops->queue[i] = ops->queue[i + count];
         if (ops->queue[i])
             ops->queue[i]->slot = i;
@@ -357,7 +370,7 @@ EVI_COLD static void op_follow_link (struct ev_loop *loop, ev_op *op, int succee
         return;
     if (succeeded) {
         op->link->state = EVI_STATE_IDLE;
-        op_enter (loop, op->link);
+        op_enter (loop, op->link, 1);
         return;
     }
     while (last->link && !(last->hint & EVI_HINT_CUT))
@@ -451,7 +464,8 @@ static void op_deliver (EV_P_ ev_watcher *w, int revents)
         evi_bufs_shown (pool, arrival.buf);
 }
 
-EVI void evi_op_done (struct ev_loop *loop, ev_op *op, ssize_t result)
+/* With all that an operation may have about it. */
+EVI_APART static void op_done_special (struct ev_loop *loop, ev_op *op, ssize_t result)
 {
     result = EVI_UNLIKELY (op->hint & EVI_HINT_TRIED) ? op->result : op_judge (op, result);
     if (evi_op_kind (op)->traits & EVI_TRAIT_ARRIVES) {
@@ -470,15 +484,31 @@ EVI void evi_op_done (struct ev_loop *loop, ev_op *op, ssize_t result)
     op_tell (loop, op);
 }
 
+/* Mostly there is nothing about it. */
+EVI void evi_op_done (struct ev_loop *loop, ev_op *op, ssize_t result)
+{
+    if (op->hint | op->wish || op->side || op->link || result < 0
+        || evi_op_kind (op)->traits & EVI_TRAIT_ARRIVES) {
+        op_done_special (loop, op, result);
+        return;
+    }
+    op->result = result;
+    op->state = EVI_STATE_IDLE;
+    evi_list_stop (loop, &loop->ops->active, op);
+    op_tell (loop, op);
+}
+
 /* ---- ending early ---- */
 
-/* Takes an operation that no engine has out of where it waits. Nonzero: so it was. */
+/* Takes an operation that is not under way out of where it waits. Nonzero: so it was. */
 static int op_take_out (struct ev_loop *loop, ev_op *op)
 {
     switch (op->state) {
     case EVI_STATE_QUEUED:
         evi_op_unqueue (loop, op);
         return 1;
+    case EVI_STATE_RING:
+        return evi_op_uring_take_back (loop, op);
     case EVI_STATE_PAUSED:
         evi_bufs_unpause (op);
         return 1;
@@ -492,15 +522,24 @@ static int op_take_out (struct ev_loop *loop, ev_op *op)
     }
 }
 
+/* Nonzero: it is over. */
+static int op_end_waiting (struct ev_loop *loop, ev_op *op)
+{
+    if (!op_take_out (loop, op))
+        return 0;
+    evi_op_done (loop, op, -ECANCELED);
+    return 1;
+}
+
 static void op_end_early (struct ev_loop *loop, ev_op *op, int wish)
 {
     op->wish |= (uint8_t) wish;
-    if (op->state == EVI_STATE_OVER)
+    if (op->state == EVI_STATE_OVER || op_end_waiting (loop, op))
         return;
     if (op->state == EVI_STATE_RING) {
         evi_op_uring_cancel (loop, op);
         op_start_timer (loop, op, OP_ASK_AGAIN);
-    } else if (op_take_out (loop, op) || evi_op_ready_cancel (loop, op))
+    } else if (evi_op_ready_cancel (loop, op))
         evi_op_done (loop, op, -ECANCELED);
 }
 
@@ -526,12 +565,13 @@ void ev_op_cancel (EV_P_ ev_op *op) EV_NOEXCEPT
 static void op_stop (struct ev_loop *loop, ev_op *op)
 {
     op->wish |= EVI_WISH_STOP | EVI_WISH_CANCEL;
-    if (op->state == EVI_STATE_RING)
-        evi_op_uring_stop (loop, op);
-    else if (op->state == EVI_STATE_WAITING || op->state == EVI_STATE_THREAD)
-        evi_op_ready_stop (loop, op);
-    if (op_take_out (loop, op)) /* also: an engine has given it back meanwhile */
-        evi_op_done (loop, op, -ECANCELED);
+    if (!op_end_waiting (loop, op)) {
+        if (op->state == EVI_STATE_RING)
+            evi_op_uring_stop (loop, op);
+        else if (op->state == EVI_STATE_WAITING || op->state == EVI_STATE_THREAD)
+            evi_op_ready_stop (loop, op);
+        op_end_waiting (loop, op); /* an engine has given it back meanwhile */
+    }
     op_drop_arrivals (loop, op);
     if (evi_op_kind (op)->traits & EVI_TRAIT_ARRIVES)
         op->result = -ECANCELED;
@@ -617,6 +657,7 @@ EVI_COLD static void ops_disown (struct ev_loop *loop)
     struct evi_ops *ops = loop->ops;
 
     ops->process = evi_sys_process ();
+    ops->road = 0; /* no ring until it is asked again */
     evi_op_uring_reborn (loop);
     ops->home.done = NULL;
     for (unsigned i = ops->active.count; i-- > 0;) {
@@ -671,7 +712,7 @@ EVI void evi_ops_close (struct ev_loop *loop)
     evi_resize (ops, 0);
     memset (&loop->riders, 0, sizeof loop->riders);
     loop->ops = NULL;
-    loop->op_queued = 0;
+    loop->op_started = 0;
 }
 
 /* ---- looking ---- */

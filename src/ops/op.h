@@ -156,8 +156,8 @@ _Static_assert(sizeof (struct evi_slot) <= 16, "four slots to a cache line");
 struct evi_ops {
     struct ev_loop *loop;
     struct evi_list active;
-    ev_op **queue; /* loop->op_queued of them; NULL: taken back */
-    unsigned queue_room;
+    ev_op **queue; /* of those that wait to be handed to an engine; NULL: taken back */
+    unsigned queued, queue_room;
     struct evi_lane (*lanes)[2]; /* by descriptor */
     unsigned lane_count;
     struct evi_side *sides; /* unused ones */
@@ -167,9 +167,9 @@ struct evi_ops {
 
     /* op_uring.c */
     int forbidden; /* EVRING_OPS=ready */
-    int road;      /* where operations of this hand-out go */
+    int road;      /* where operations go until the next hand-out */
     struct evi_slot *slots;
-    unsigned slot_count, slot_free;
+    unsigned slot_count, slot_free, slot_last; /* _last: the one taken last */
     unsigned flying;
     unsigned epoch; /* of the ring that was last asked what it can do */
     uint64_t knows; /* a bit per opcode of the ring */
@@ -196,10 +196,15 @@ EVI void evi_op_begin (ev_op *op, int code); /* for the set functions: all priva
 
 /* ---- engines ---- */
 
-/* Before operations are handed out: is there a ring, and may this thread speak to it? */
+/* Before operations are handed out: is there a ring, and may this thread speak to it? An operation that is alone there
+ * may be done otherwise. */
 EVI void evi_op_uring_turn (struct ev_loop *loop);
+/* As the next, for one that has just been started: if the ring is ready for it, it need not be queued. */
+EVI int evi_op_uring_start_now (struct ev_loop *loop, ev_op *op);
 /* Nonzero: taken. Zero: there is no ring, or it cannot do this. */
 EVI int evi_op_uring_start (struct ev_loop *loop, ev_op *op);
+/* Nonzero: the kernel has not seen it, nor will it. */
+EVI int evi_op_uring_take_back (struct ev_loop *loop, ev_op *op);
 EVI void evi_op_uring_cancel (struct ev_loop *loop, ev_op *op);
 EVI void evi_op_uring_stop (struct ev_loop *loop,
                             ev_op *op); /* returns when the kernel is finished with it */

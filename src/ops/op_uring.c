@@ -70,6 +70,7 @@ static unsigned op_uring_slot_take (struct evi_ops *ops, ev_op *op)
     }
     ops->slot_free = ops->slots[id].is.next;
     ops->slots[id].is.op = op;
+    ops->slot_last = id;
     ops->flying++;
     return id;
 }
@@ -142,7 +143,7 @@ static int op_uring_can_write (const struct evi_ops *ops, ev_op *op)
 static int op_uring_pool_register (struct ev_loop *loop, struct ev_pool *pool);
 static void op_uring_pool_end (struct ev_pool *pool);
 
-static int op_uring_can (struct ev_loop *loop, ev_op *op)
+EVI_APART static int op_uring_can (struct ev_loop *loop, ev_op *op)
 {
     const struct evi_ops *ops = loop->ops;
     unsigned opcode = op_uring_opcodes[op->code];
@@ -219,7 +220,7 @@ static void op_uring_fill_send (const struct evi_ops *ops, struct evi_sqe *sqe, 
 }
 
 /* Where an operation keeps its parameters is where its submission has them, these excepted. */
-static void op_uring_fill_special (struct ev_loop *loop, struct evi_sqe *sqe, const ev_op *op)
+EVI_APART static void op_uring_fill_special (struct ev_loop *loop, struct evi_sqe *sqe, const ev_op *op)
 {
     const struct ev_pool *pool;
 
@@ -286,13 +287,133 @@ static void op_uring_fill (struct ev_loop *loop, struct evi_sqe *sqe, const ev_o
         op_uring_fill_special (loop, sqe, op);
 }
 
-/* A ring is for many. One read of what lies in memory is cheaper by itself. */
-static int op_uring_alone (struct ev_loop *loop, const ev_op *op)
+EVI_INLINE void op_uring_submit (struct ev_loop *loop, ev_op *op, struct evi_sqe *sqe)
 {
-    return op->code == EVI_CODE_READ && loop->op_queued == 1 && !evi_ring_queued (&loop->ring->ring);
+    struct evi_ops *ops = loop->ops;
+    unsigned id = op_uring_slot_take (ops, op);
+
+    op_uring_fill (loop, sqe, op);
+    sqe->user_data = ops->slots[id].name;
+    op->slot = id;
+    op->state = EVI_STATE_RING;
+    loop->stats.ops_ring++;
 }
 
-/* Asked once per hand-out: what is said of the ring then holds until the next wait. */
+/* Nothing here can have another thread in it, or be of another process: the road was found open since the last time
+ * either could have changed. */
+EVI int evi_op_uring_start_now (struct ev_loop *loop, ev_op *op)
+{
+    struct evi_ops *ops = loop->ops;
+    struct evi_sqe *sqe;
+
+    if (ops->road != OP_URING_ROAD_RING || loop->waiting)
+        return 0;
+    if (!op_uring_is_plain (ops, op) && (op_uring_refuses (op) || !op_uring_can (loop, op)))
+        return 0;
+    sqe = evi_ring_sqe (&loop->ring->ring);
+    if (EVI_UNLIKELY (!sqe))
+        return 0;
+    op_uring_submit (loop, op, sqe);
+    return 1;
+}
+
+/* The ring is about to be made anew, or to be given up: it waits for that. */
+static void op_uring_later (struct ev_loop *loop, ev_op *op)
+{
+    evi_op_again (loop, op);
+    loop->op_told = 1;
+}
+
+EVI int evi_op_uring_start (struct ev_loop *loop, ev_op *op)
+{
+    struct evi_ops *ops = loop->ops;
+    struct evi_sqe *sqe;
+
+    if (ops->road == OP_URING_ROAD_READY || op->hint & EVI_HINT_READY)
+        return 0;
+    if (EVI_UNLIKELY (ops->road == OP_URING_ROAD_LATER)) {
+        op_uring_later (loop, op);
+        return 1;
+    }
+    if (!op_uring_is_plain (ops, op) && !op_uring_can (loop, op))
+        return 0;
+    if (EVI_UNLIKELY (op_uring_refuses (op))) {
+        evi_op_done (loop, op, -EINVAL);
+        return 1;
+    }
+    sqe = evi_loopring_sqe (loop, loop->ring);
+    if (EVI_LIKELY (sqe != NULL))
+        op_uring_submit (loop, op, sqe);
+    else
+        op_uring_later (loop, op);
+    return 1;
+}
+
+/* ---- before the kernel has seen it ---- */
+
+static ev_op *op_uring_owner (const struct evi_ops *ops, uint64_t name)
+{
+    uint32_t id = (uint32_t) name;
+
+    return id < ops->slot_count && ops->slots[id].name == name ? ops->slots[id].is.op : NULL;
+}
+
+/* It does nothing any more. */
+static void op_uring_unsend (struct ev_loop *loop, struct evi_sqe *sqe, ev_op *op)
+{
+    memset (sqe, 0, sizeof *sqe); /* which is EVI_OP_NOP */
+    evi_loopring_mute (loop->ring, sqe);
+    op_uring_leave (loop, op);
+}
+
+EVI int evi_op_uring_take_back (struct ev_loop *loop, ev_op *op)
+{
+    struct evi_ring *ring = &loop->ring->ring;
+    uint64_t name = loop->ops->slots[op->slot].name;
+
+    if (!evi_loopring_mine (loop->ring))
+        return 0;
+    for (unsigned i = evi_ring_queued (ring); i-- > 0;)
+        if (evi_ring_unsent (ring, i)->user_data == name) {
+            op_uring_unsend (loop, evi_ring_unsent (ring, i), op);
+            return 1;
+        }
+    return 0;
+}
+
+/* All that the kernel has not seen waits for another ring. */
+static void op_uring_take_back_all (struct ev_loop *loop)
+{
+    struct evi_ring *ring = &loop->ring->ring;
+
+    for (unsigned i = 0; i < evi_ring_queued (ring); i++) {
+        struct evi_sqe *sqe = evi_ring_unsent (ring, i);
+        ev_op *op = op_uring_owner (loop->ops, sqe->user_data);
+
+        if (op) {
+            op_uring_unsend (loop, sqe, op);
+            evi_op_again (loop, op);
+        }
+    }
+}
+
+/* A ring is for many. One read of what lies in memory is cheaper by itself. */
+static void op_uring_alone (struct ev_loop *loop)
+{
+    struct evi_ops *ops = loop->ops;
+    struct evi_ring *ring = &loop->ring->ring;
+    struct evi_slot *slot = &ops->slots[ops->slot_last];
+    ev_op *op = slot->is.op;
+
+    if (ops->queued || evi_ring_queued (ring) != 1 || evi_ring_unsent (ring, 0)->user_data != slot->name
+        || op->code != EVI_CODE_READ)
+        return;
+    evi_ring_untake (ring);
+    op_uring_leave (loop, op);
+    if (!evi_op_ready_read_now (loop, op))
+        op_uring_submit (loop, op, evi_ring_sqe (ring));
+}
+
 EVI void evi_op_uring_turn (struct ev_loop *loop)
 {
     struct evi_ops *ops = loop->ops;
@@ -304,48 +425,8 @@ EVI void evi_op_uring_turn (struct ev_loop *loop)
         ops->road = OP_URING_ROAD_LATER;
     else if (EVI_UNLIKELY (ops->epoch != loop->ring->epoch))
         op_uring_learn (loop);
-}
-
-/* The ring is about to be made anew, or to be given up: it waits for that. */
-static void op_uring_later (struct ev_loop *loop, ev_op *op)
-{
-    evi_op_again (loop, op);
-    loop->op_told = 1;
-}
-
-static void op_uring_submit (struct ev_loop *loop, ev_op *op)
-{
-    struct evi_ops *ops = loop->ops;
-    struct evi_sqe *sqe = evi_loopring_sqe (loop, loop->ring);
-
-    if (EVI_UNLIKELY (!sqe)) {
-        op_uring_later (loop, op);
-        return;
-    }
-    op_uring_fill (loop, sqe, op);
-    op->slot = op_uring_slot_take (ops, op);
-    op->state = EVI_STATE_RING;
-    sqe->user_data = ops->slots[op->slot].name;
-    loop->stats.ops_ring++;
-}
-
-EVI int evi_op_uring_start (struct ev_loop *loop, ev_op *op)
-{
-    struct evi_ops *ops = loop->ops;
-
-    if (ops->road == OP_URING_ROAD_READY || op->hint & EVI_HINT_READY)
-        return 0;
-    if (EVI_UNLIKELY (ops->road == OP_URING_ROAD_LATER)) {
-        op_uring_later (loop, op);
-        return 1;
-    }
-    if (!op_uring_is_plain (ops, op) && !op_uring_can (loop, op))
-        return 0;
-    if (EVI_UNLIKELY (op_uring_refuses (op)))
-        evi_op_done (loop, op, -EINVAL);
-    else if (!op_uring_alone (loop, op) || !evi_op_ready_read_now (loop, op))
-        op_uring_submit (loop, op);
-    return 1;
+    else if (ops->slot_count)
+        op_uring_alone (loop);
 }
 
 /* ---- the way in ---- */
@@ -523,7 +604,7 @@ static void op_uring_answered (struct ev_loop *loop, ev_op *op, int32_t res)
     }
 }
 
-static void op_uring_landed_special (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t flags)
+EVI_APART static void op_uring_landed_special (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t flags)
 {
     if (EVI_UNLIKELY (res == -ECANCELED && loop->ops->recalling
                       && !op->wish)) { /* nobody wanted that: on the next ring */
@@ -551,15 +632,11 @@ static void op_uring_landed_special (struct ev_loop *loop, ev_op *op, int32_t re
 static void op_uring_landed (struct ev_loop *loop, uint64_t name, int32_t res, uint32_t flags)
 {
     struct evi_ops *ops = loop->ops;
-    uint32_t id = (uint32_t) name;
-    ev_op *op;
+    ev_op *op = op_uring_owner (ops, name);
 
-    if (EVI_UNLIKELY (id >= ops->slot_count || ops->slots[id].name != name)) {
+    if (EVI_UNLIKELY (!op))
         loop->stats.stale++;
-        return;
-    }
-    op = ops->slots[id].is.op;
-    if (res >= 0 && op_uring_is_plain (ops, op))
+    else if (res >= 0 && op_uring_is_plain (ops, op))
         op_uring_finish (loop, op, res);
     else
         op_uring_landed_special (loop, op, res, flags);
@@ -662,10 +739,13 @@ EVI void evi_op_uring_stop (struct ev_loop *loop, ev_op *op)
 
 static void op_uring_recall (struct ev_loop *loop)
 {
-    if (!loop->ops || !loop->ring || loop->ops->recalling)
+    if (!loop->ops || !loop->ring || loop->ops->recalling || loop->ring->ring.fd < 0
+        || !evi_ring_mine (&loop->ring->ring))
         return;
     loop->ops->recalling = 1;
-    op_uring_fetch_ops (loop, NULL);
+    op_uring_take_back_all (loop);
+    if (evi_loopring_mine (loop->ring))
+        op_uring_fetch_ops (loop, NULL);
     loop->ops->recalling = 0;
 }
 
@@ -699,6 +779,7 @@ static void op_uring_lost (struct ev_loop *loop)
 
     if (!ops)
         return;
+    ops->road = OP_URING_ROAD_READY; /* until it is asked again */
     op_uring_unleash (ops);
     for (struct ev_pool *pool = ops->pools; pool; pool = pool->next)
         op_uring_pool_end (pool);
@@ -925,7 +1006,19 @@ EVI void evi_op_uring_turn (struct ev_loop *loop)
     (void) loop;
 }
 
+EVI int evi_op_uring_start_now (struct ev_loop *loop, ev_op *op)
+{
+    (void) loop, (void) op;
+    return 0;
+}
+
 EVI int evi_op_uring_start (struct ev_loop *loop, ev_op *op)
+{
+    (void) loop, (void) op;
+    return 0;
+}
+
+EVI int evi_op_uring_take_back (struct ev_loop *loop, ev_op *op)
 {
     (void) loop, (void) op;
     return 0;

@@ -53,7 +53,7 @@ static void embed_prepare (EV_P_ ev_prepare *prepare, int revents)
 
     (void) revents;
     embed_follow (loop, w);
-    if (inner->fds.change_count || inner->op_queued) {
+    if (inner->fds.change_count || inner->op_started) {
         ev_run (inner, EVRUN_NOWAIT);
         evi_fd_reify (inner);
     }

@@ -390,6 +390,39 @@ TEST_ENGINES (stopped_receive_takes_nothing)
     op_close_both (fd);
 }
 
+/* The loop has not run since: whatever the engine, nobody has looked at the socket yet. */
+TEST_ENGINES (receive_ended_before_the_loop_runs_takes_nothing)
+{
+    struct ev_loop *loop = test_loop (0);
+    char buf[8], bytes[8];
+    struct op op, other;
+    int fd[2], quiet[2];
+
+    op_pair (fd);
+    op_pair (quiet);
+    kit_put (fd[1]);
+    ck_result (op_do (loop, recv, fd[0], buf, sizeof buf, 0), 1);
+    for (int i = 0; i < 40; i++) {
+        kit_put (fd[1]);
+        op_begin (loop, &op, recv, fd[0], buf, sizeof buf, 0);
+        if (i & 2)
+            op_begin (loop, &other, recv, quiet[0], buf, sizeof buf, 0);
+        if (i & 1)
+            ck_result (op_stop (loop, &op), -ECANCELED);
+        else {
+            op_cancel (loop, &op);
+            ck_result (op_end (loop, &op), -ECANCELED);
+        }
+        ev_run (loop, EVRUN_NOWAIT);
+        ck_assert_int_eq (recv (fd[0], bytes, sizeof bytes, MSG_DONTWAIT), 1);
+        if (i & 2)
+            ck_result (op_stop (loop, &other), -ECANCELED);
+    }
+    op_all_over (loop);
+    op_close_both (fd);
+    op_close_both (quiet);
+}
+
 /* Whether the stop or the data was first: the byte is in the buffer and the result says so, or in the socket. */
 TEST_ENGINES (data_that_came_before_the_stop_is_somewhere)
 {

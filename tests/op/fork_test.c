@@ -307,6 +307,26 @@ TEST_ENGINES (loop_made_here_and_run_there_completes)
     op_close_both (fd);
 }
 
+/* It need not end with the ring that the kernel has not seen it on. */
+TEST_ENGINES (operation_started_just_before_the_loop_moves_is_done_there)
+{
+    struct ev_loop *loop = test_loop (0);
+    struct op op;
+    char buf[8];
+    int fd[2];
+
+    op_pair (fd);
+    for (int i = 0; i < 3; i++) {
+        kit_put (fd[1]);
+        ck_result (op_do (loop, recv, fd[0], buf, sizeof buf, 0), 1);
+        kit_put (fd[1]);
+        op_begin (loop, &op, recv, fd[0], buf, sizeof buf, 0);
+        in_thread (run_a_while, loop);
+        ck_result (op_end (loop, &op), 1);
+    }
+    op_close_both (fd);
+}
+
 TEST_ENGINES (operations_stopped_in_another_thread_are_over)
 {
     struct ev_loop *loop = test_loop (0);
