@@ -182,6 +182,59 @@ TEST (report_under_another_generation_is_dropped) // U-3, rule "readiness carrie
     end (loop, &w, fd);
 }
 
+/* A sleep as of a loop without timers. How long it took, seconds. */
+static double long_sleep (struct ev_loop *loop, ev_tstamp limit)
+{
+    double begin = test_clock ();
+
+    evi_fd_reify (loop);
+    loop->deadline = 0;
+    ck_assert_int_eq (loop->backend->wait (loop, limit), 0);
+    loop->backend->reap (loop);
+    ev_invoke_pending (loop);
+    return test_clock () - begin;
+}
+
+TEST (sleep_that_no_timer_ends_ends_by_itself_and_never_early) // RN-4
+{
+    enum { EVENTS = 20 };
+    const ev_tstamp minute = 0.1;
+    int fd[2];
+    ev_io w;
+    struct ev_loop *loop = ready_pipe (&w, fd);
+
+    for (int i = 1; i <= EVENTS; i++) {
+        ck_assert_int_eq (uring_of (loop)->loopring.minute != EVI_MINUTE_NONE, i > 1);
+        long_sleep (loop, minute);
+        ck_assert_int_eq (calls, i);
+    }
+    ck_assert_uint_lt (loop->stats.submissions, 2 * EVENTS); /* one minute for many sleeps */
+    ck_assert_int_eq (read (fd[0], &(char){ 0 }, 1), 1);
+    loop->backend->wait (loop, 0); /* the one that is still on its way */
+    loop->backend->reap (loop);
+    ev_invoke_pending (loop);
+    for (int i = 0; i < 3; i++)
+        ck_assert_double_ge (long_sleep (loop, minute), minute);
+    end (loop, &w, fd);
+}
+
+TEST (minute_that_the_kernel_refuses_is_not_asked_for_again)
+{
+    int fd[2];
+    ev_io w;
+    struct ev_loop *loop = ready_pipe (&w, fd);
+    struct evi_cqe refusal = { .user_data = evi_name (EVI_NAME_MINUTE, 0, 0), .res = -EINVAL };
+
+    long_sleep (loop, 1.);
+    uring_complete (loop, &refusal);
+    ck_assert_int_eq (evi_loopring_arm_minute (loop, &uring_of (loop)->loopring, uring_timespec (1.)), 0);
+    ck_assert_int_eq (read (fd[0], &(char){ 0 }, 1), 1);
+    loop->backend->wait (loop, 0);
+    loop->backend->reap (loop);
+    ck_assert_double_ge (long_sleep (loop, .05), .05); /* by a limit, then */
+    end (loop, &w, fd);
+}
+
 TEST (generation_wraps_within_its_bits)
 {
     int fd[2];
