@@ -28,10 +28,11 @@ struct ev_loop {
     void *backend_data;                /* the backend's own */
     struct evi_loopring *ring; /* what operations ride on: the backend's, or one attached; NULL: none */
 
-    struct evi_ops *ops; /* ops/; NULL until the first operation */
-    int op_started;      /* operations were, since the engines last had a turn */
-    int op_told;         /* operations have completed since callbacks last ran: the loop must not sleep */
-    struct {             /* what rooms that do not know ops/ call of it; NULL: there is no operation yet */
+    struct evi_ops *ops;  /* ops/; NULL until the first operation */
+    int op_started;       /* operations were, since the engines last had a turn */
+    unsigned op_tellings; /* how often all callbacks have run */
+    int op_told;          /* operations have completed since callbacks last ran: the loop must not sleep */
+    struct {              /* what rooms that do not know ops/ call of it; NULL: there is no operation yet */
         void (*landed) (struct ev_loop *loop, uint64_t name, int32_t result, uint32_t flags);
         void (*recall) (struct ev_loop *loop); /* it is about to be closed: take back what is in flight */
         void (*lost) (struct ev_loop *loop);   /* it is closed: nothing comes any more */

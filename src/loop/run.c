@@ -182,6 +182,8 @@ static void run_invoke (struct ev_loop *loop)
 {
     evi_pending_invoke (loop);
     loop->op_told = 0;
+    if (EVI_LIKELY (!loop->pending.busy)) /* the program's hook may have left some */
+        loop->op_tellings++;
 }
 
 /* What the callbacks have started and can be done without sleeping is done, and told, now: another poll in between

@@ -83,12 +83,13 @@ EVI struct evi_side *evi_op_side (struct ev_loop *loop, ev_op *op)
 
 static void op_side_stop_timer (struct ev_loop *loop, struct evi_side *side)
 {
-    if (ev_is_active (&side->timer) || ev_is_pending (&side->timer)) /* pending: it has stopped by itself */
-        evi_ref (loop);
+    if (EVI_LIKELY (!ev_is_active (&side->timer) && !ev_is_pending (&side->timer)))
+        return;
+    evi_ref (loop); /* pending: it has stopped by itself */
     ev_timer_stop (EV_A_ & side->timer);
 }
 
-EVI_COLD static void op_side_free (struct ev_loop *loop, ev_op *op)
+EVI_APART static void op_side_free (struct ev_loop *loop, ev_op *op)
 {
     struct evi_side *side = op->side;
 
@@ -187,11 +188,18 @@ EVI_APART static void op_lane_join (struct ev_loop *loop, ev_op *op, int follows
     head->prev = op;
 }
 
+/* Has every callback of those that were done on this descriptor before run? */
+EVI int evi_op_lane_told (struct ev_loop *loop, const ev_op *op)
+{
+    return op_lane (loop, op)->told != loop->op_tellings;
+}
+
 static void op_lane_leave (struct ev_loop *loop, ev_op *op)
 {
     struct evi_lane *lane = op_lane (loop, op);
     ev_op *next = op->next;
 
+    lane->told = loop->op_tellings;
     op->hint &= (uint8_t) ~EVI_HINT_LANE;
     if (lane->head != op) {
         op->prev->next = next;
@@ -436,18 +444,57 @@ EVI void evi_op_arrive (struct ev_loop *loop, ev_op *op, ssize_t result, void *b
     evi_feed (loop, &side->deliver, EV_OP);
 }
 
-/* One result, one callback; the next is fed again before, in case the callback does not return. */
-static void op_deliver (EV_P_ ev_watcher *w, int revents)
+static void op_call (struct ev_loop *loop, ev_op *op, int revents, struct ev_pool *pool, void *buf)
 {
-    struct evi_side *side = EVI_SIDE_OF (w, deliver);
+    (void) loop; /* if it is the only one */
+    if (pool)
+        evi_bufs_show (pool);
+    ev_invoke (EV_A_ op, revents);
+    if (pool)
+        evi_bufs_shown (pool, buf);
+}
+
+EVI void evi_op_arrive_here (struct ev_loop *loop, ev_op *op, ssize_t result, void *buf)
+{
+    if (EVI_UNLIKELY (ev_is_pending (&op->side->deliver))) { /* others were first */
+        evi_op_arrive (loop, op, result, buf, 0);
+        return;
+    }
+    op->result = result;
+    op->buf = buf;
+    op_call (loop, op, EV_OP | EV_OP_MORE, op->more, buf);
+}
+
+EVI void evi_op_done_active (struct ev_loop *loop, ev_op *op, ssize_t result)
+{
+    struct evi_side *side = evi_op_side (loop, op);
+
+    op_lane_leave (loop, op);
+    op_side_stop_timer (loop, side);
+    op->result = result;
+    op->state = EVI_STATE_OVER;
+    loop->op_told = 1;
+    evi_set_priority (&side->deliver, ev_priority (op));
+    evi_feed (loop, &side->deliver, EV_OP);
+}
+
+/* The end of evi_op_done_active. */
+static void op_deliver_end (struct ev_loop *loop, ev_op *op)
+{
+    op_deactivate (loop, op);
+    op_follow (loop, op, op->result >= 0);
+    ev_invoke (EV_A_ op, EV_OP);
+}
+
+/* One result, one callback; the next is fed again before, in case the callback does not return. */
+static void op_deliver_next (struct ev_loop *loop, struct evi_side *side)
+{
     ev_op *op = side->op;
     struct evi_arrival arrival = side->arrivals[side->first++];
     struct ev_pool *pool = arrival.buf ? op->more : NULL;
-    EVI_DOOR;
 
-    (void) revents;
     if (side->first < side->count)
-        evi_feed (loop, w, EV_OP);
+        evi_feed (loop, &side->deliver, EV_OP);
     else
         side->first = side->count = 0;
     op->result = arrival.result;
@@ -457,11 +504,19 @@ static void op_deliver (EV_P_ ev_watcher *w, int revents)
         op_deactivate (loop, op);
         op_follow (loop, op, op->result >= 0);
     }
-    if (pool)
-        evi_bufs_show (pool);
-    ev_invoke (EV_A_ op, arrival.last ? EV_OP : EV_OP | EV_OP_MORE);
-    if (pool)
-        evi_bufs_shown (pool, arrival.buf);
+    op_call (loop, op, arrival.last ? EV_OP : EV_OP | EV_OP_MORE, pool, arrival.buf);
+}
+
+static void op_deliver (EV_P_ ev_watcher *w, int revents)
+{
+    struct evi_side *side = EVI_SIDE_OF (w, deliver);
+    EVI_DOOR;
+
+    (void) revents;
+    if (side->count)
+        op_deliver_next (loop, side);
+    else
+        op_deliver_end (loop, side->op);
 }
 
 /* With all that an operation may have about it. */

@@ -122,14 +122,14 @@ struct evi_arrival {
 /* What only some operations need, and only while they run. */
 struct evi_side {
     ev_op *op;
-    ev_timer timer;     /* its deadline */
     ev_io io;           /* its readiness */
     ev_watcher deliver; /* hands its arrivals over, one per call */
+    ev_timer timer;     /* its deadline */
     struct evi_arrival *arrivals;
     unsigned first, count, room;
-    struct evi_job job;    /* its call, in a thread */
     int pidfd;             /* of a child that is waited for; -1: none of ours */
     struct evi_side *next; /* unused, or paused for the same pool */
+    struct evi_job job;    /* its call, in a thread */
 };
 
 /* The side that a member of it, given by its address, belongs to. */
@@ -139,6 +139,7 @@ struct evi_side {
 struct evi_lane {
     ev_op *head;          /* the one that runs; the others behind it by next, head->prev is the last */
     uint8_t dry;          /* the last try found nothing more: wait for readiness before the next */
+    uint32_t told;        /* loop->op_tellings when the last one was done */
     uint8_t direct;       /* the file is read past the page cache */
     uint8_t direct_known; /* … reads until it is asked again */
 };
@@ -186,10 +187,16 @@ struct evi_ops {
 EVI struct evi_side *evi_op_side (struct ev_loop *loop, ev_op *op); /* made when there is none yet */
 /* The end, with the result the engine has: the operation leaves its lane, is told, and what is linked starts. */
 EVI void evi_op_done (struct ev_loop *loop, ev_op *op, ssize_t result);
+/* The same for one in a lane that was done while it was being started: it counts as active until it is told. */
+EVI void evi_op_done_active (struct ev_loop *loop, ev_op *op, ssize_t result);
 /* One of several results. last: the engine is finished with it. */
 EVI void evi_op_arrive (struct ev_loop *loop, ev_op *op, ssize_t result, void *buf, int last);
+/* A receiver's, in the callback of its readiness: its own callback need not wait. It may end the operation. */
+EVI void evi_op_arrive_here (struct ev_loop *loop, ev_op *op, ssize_t result, void *buf);
 /* The engine gives it back: it will be handed out again, in its turn. */
 EVI void evi_op_again (struct ev_loop *loop, ev_op *op);
+EVI int evi_op_lane_told (struct ev_loop *loop,
+                          const ev_op *op); /* nothing on its descriptor waits to be told before it */
 EVI int evi_op_lane_fit (struct ev_loop *loop, int fd);    /* 0: there is a row for it; -EBADF */
 EVI void evi_op_unqueue (struct ev_loop *loop, ev_op *op); /* it is not to be handed out after all */
 EVI void evi_op_begin (ev_op *op, int code); /* for the set functions: all private members cleared */
@@ -218,7 +225,8 @@ EVI void evi_op_uring_withdraw (struct ev_pool *pool); /* the kernel gets no buf
 /* Reads what lies in memory already, on the spot. Nonzero: that was it. */
 EVI int evi_op_ready_read_now (struct ev_loop *loop, ev_op *op);
 /* Sends on the spot what a loop without a ring would send a little later, while it is in the processor's cache.
- * Nonzero: it waits for room. Zero: it is to be queued, with its result if it is done. */
+ * Nonzero: it waits for room, or is done and told next, and counts as active until then. Zero: it is to be queued,
+ * with its result if it is done. */
 EVI int evi_op_ready_send_now (struct ev_loop *loop, ev_op *op);
 EVI void evi_op_ready_start (struct ev_loop *loop, ev_op *op);
 EVI void evi_op_ready_collect (struct ev_loop *loop); /* what threads have done */

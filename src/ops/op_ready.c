@@ -327,8 +327,8 @@ static void ready_accept (struct ev_loop *loop, ev_op *op)
     }
 }
 
-/* One buffer for each time the socket is ready: others have a turn in between. */
-static void ready_recv_pool (struct ev_loop *loop, ev_op *op)
+/* One buffer for each time the socket is ready: others have a turn in between. here: in the callback of that. */
+static void ready_recv_pool (struct ev_loop *loop, ev_op *op, int here)
 {
     struct ev_pool *pool = op->more;
     void *buf = evi_bufs_take (pool);
@@ -343,7 +343,10 @@ static void ready_recv_pool (struct ev_loop *loop, ev_op *op)
         got = evi_sys_recv (op->fd, buf, pool->room, (int) op->flags);
     while (got == -EINTR);
     if (got > 0 || (got == 0 && evi_sys_datagrams (op->fd))) {
-        evi_op_arrive (loop, op, got, buf, 0);
+        if (here)
+            evi_op_arrive_here (loop, op, got, buf);
+        else
+            evi_op_arrive (loop, op, got, buf, 0);
         return;
     }
     evi_bufs_untake (pool, buf);
@@ -435,7 +438,7 @@ static void ready_go_on (struct ev_loop *loop, ev_op *op)
         ready_accept (loop, op);
         break;
     case EVI_CODE_RECV_POOL:
-        ready_recv_pool (loop, op);
+        ready_recv_pool (loop, op, 1);
         break;
     case EVI_CODE_WAITID:
         ready_waitid (loop, op);
@@ -651,7 +654,7 @@ static void ready_start_recv_pool (struct ev_loop *loop, ev_op *op)
 {
     evi_op_uring_withdraw (op->more); /* its buffers are wanted here */
     ready_wait (loop, op, op->fd, EV_READ);
-    ready_recv_pool (loop, op);
+    ready_recv_pool (loop, op, 0);
 }
 
 EVI void evi_op_ready_start (struct ev_loop *loop, ev_op *op)
@@ -689,6 +692,10 @@ EVI int evi_op_ready_send_now (struct ev_loop *loop, ev_op *op)
     result = ready_try (op);
     if (EVI_UNLIKELY (result == -EAGAIN && !ready_dontwait (op))) {
         ready_wait (loop, op, op->fd, EV_WRITE);
+        return 1;
+    }
+    if (evi_op_lane_told (loop, op)) { /* its buffer is still warm when it comes back */
+        evi_op_done_active (loop, op, result);
         return 1;
     }
     op->result = result;

@@ -103,6 +103,70 @@ TEST_ENGINES (sends_on_one_socket_go_out_in_the_order_they_were_started)
     free (got);
 }
 
+static int pair[2];
+
+static void start_line (struct ev_loop *loop, struct op *first)
+{
+    (void) first;
+    for (int i = 1; i < LINE; i++) {
+        op_begin (loop, &line[i], send, pair[0], "x", 1, 0);
+        ck_assert_msg (ev_is_active (&line[i].w), "number %d has not been told and is not active", i);
+    }
+}
+
+/* A loop without a ring sends on the spot, and may tell of it at once, but not before those that were first. */
+TEST_ENGINES (sends_started_in_a_callback_are_active_until_they_are_told_in_order)
+{
+    struct ev_loop *loop = test_loop (0);
+
+    op_pair (pair);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < LINE; i++)
+            op_new (&line[i]);
+        line[0].then = start_line;
+        ev_send_set (&line[0].w, pair[0], "x", 1, 0);
+        op_start (loop, &line[0]);
+        op_until (loop, &line[LINE - 1].ends, 1);
+        check_in_line (LINE);
+    }
+    ck_assert_int_eq (recv (pair[1], (char[4 * LINE]){ 0 }, 4 * LINE, 0), 3 * LINE);
+    op_close_both (pair);
+    op_all_over (loop);
+}
+
+static void start_and_stop (struct ev_loop *loop, struct op *first)
+{
+    op_begin (loop, first->arg, send, pair[0], "y", 1, 0);
+    op_stop (loop, first->arg);
+}
+
+/* What became of it is in its result: gone out, or not. */
+TEST_ENGINES (send_stopped_in_the_callback_that_started_it_is_not_told)
+{
+    struct ev_loop *loop = test_loop (0);
+    struct op other;
+    char bytes[8];
+
+    op_pair (pair);
+    op_new (&other);
+    for (int round = 0; round < 3; round++) {
+        ssize_t came;
+
+        op_new (&line[0]);
+        line[0].then = start_and_stop;
+        line[0].arg = &other;
+        ev_send_set (&line[0].w, pair[0], "x", 1, 0);
+        op_start (loop, &line[0]);
+        op_until (loop, &line[0].ends, 1);
+        op_settle (loop);
+        ck_assert_int_eq (other.calls, 0);
+        came = recv (pair[1], bytes, sizeof bytes, MSG_DONTWAIT);
+        ck_result (other.w.result, came == 2 ? 1 : -ECANCELED);
+    }
+    op_close_both (pair);
+    op_all_over (loop);
+}
+
 TEST_ENGINES (connect_send_and_shutdown_may_be_started_together)
 {
     struct ev_loop *loop = test_loop (0);
