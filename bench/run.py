@@ -129,6 +129,12 @@ def echo_cells(scale, options):
         Cell(f"{n} connections, one core", int(30000 * scale), connections=n, cpu=options.cpu, client_cpu=options.cpu)
         for n in (1, 64, 512)
     ]
+    # As servers are: every message puts off the end of a connection that falls silent.
+    cells += [
+        Cell(f"{n} connections, idle timers{where}", int(events * scale), only_ev=True, mode="idle", connections=n,
+             cpu=options.cpu, client_cpu=on)
+        for where, on in (("", options.client_cpu), (", one core", options.cpu)) for n, events in ((1, 4000), (64, 30000))
+    ]
     return cells
 
 
