@@ -17,12 +17,14 @@ enum {
     LOOPRING_STALLS_MAX = 1000   /* enters in a row that moved nothing: the ring is as good as dead */
 };
 
+#define LOOPRING_GRAIN 1e-6 /* seconds: points in time that near to each other are one */
+
 EVI_HOME const struct evi_ring_timespec evi_at_once;
 
 /* ---- life ---- */
 
 /* EVRING_RING, for tests and trouble: "coop" or "plain" leave out the better set-up flags, "sq=N" and "cq=N"
- * choose sizes. Example: EVRING_RING=plain,cq=16 */
+ * choose sizes, "limit" gives every sleep a limit instead of an alarm. Example: EVRING_RING=plain,cq=16 */
 EVI void evi_loopring_configure (struct evi_loopring *it, unsigned exclude)
 {
     const char *text = evi_sys_environment ("EVRING_RING"), *size;
@@ -37,6 +39,7 @@ EVI void evi_loopring_configure (struct evi_loopring *it, unsigned exclude)
         it->exclude |= EVI_SETUP_DEFER_TASKRUN;
     if (strstr (text, "plain"))
         it->exclude |= EVI_SETUP_DEFER_TASKRUN | EVI_SETUP_COOP_TASKRUN;
+    it->no_alarm = strstr (text, "limit") != NULL;
     if ((size = strstr (text, "sq=")))
         it->submissions = (unsigned) atoi (size + 3);
     if ((size = strstr (text, "cq=")))
@@ -55,7 +58,8 @@ EVI int evi_loopring_open (struct ev_loop *loop, struct evi_loopring *it)
     it->absolute = it->ring.features & EVI_FEAT_MIN_TIMEOUT && !it->no_absolute;
     it->verdict = 0;
     it->stash_count = 0;
-    it->minute = EVI_MINUTE_NONE;
+    it->alarm = it->no_alarm ? EVI_ALARM_REFUSED : EVI_ALARM_NONE;
+    it->sleep_until = EVI_LOOPRING_NEVER;
     loop->stats.ring_flags = it->ring.setup;
     if (it->event_fd >= 0)
         evi_loopring_register_event_fd (it);
@@ -136,15 +140,13 @@ EVI int evi_loopring_enter (struct ev_loop *loop, struct evi_loopring *it, unsig
 static int loopring_stale (const struct ev_loop *loop, struct evi_loopring *it, const struct evi_cqe *cqe)
 {
     uint32_t fd = (uint32_t) cqe->user_data;
-    int now;
 
     switch (evi_name_tag (cqe->user_data)) {
     case EVI_NAME_IGNORE:
         return 1;
-    case EVI_NAME_MINUTE:
-        now = it->minute == EVI_MINUTE_NOW && loop->deadline <= 0;
-        evi_loopring_minute_over (it, cqe);
-        return !now;
+    case EVI_NAME_ALARM:
+        evi_loopring_alarm_over (it, cqe);
+        return cqe->res != -ETIME || it->alarm_at < it->sleep_until - LOOPRING_GRAIN;
     case EVI_NAME_POLL:
         if (EVI_UNLIKELY (loop->waiting && loop->release))
             return 0;
@@ -245,35 +247,37 @@ EVI int evi_loopring_sweep (struct ev_loop *loop, struct evi_loopring *it)
     return err;
 }
 
-/* ---- the longest sleep ---- */
+/* ---- long sleeps ---- */
 
 /* A limit for each sleep would cost a third of a microsecond each time: two copies, and a timer started and taken back
- * (doc/IOURING.md). So one request stays in the ring for many sleeps. */
-EVI int evi_loopring_arm_minute (struct ev_loop *loop, struct evi_loopring *it, struct evi_ring_timespec span)
+ * (doc/IOURING.md). So one request stays in the ring for many sleeps. When timers move on, as those do that watch for
+ * idle peers, it comes before its time is needed, once, and is made anew. */
+EVI int evi_loopring_arm_alarm (struct ev_loop *loop, struct evi_loopring *it, ev_tstamp at)
 {
+    struct timespec ts = evi_sys_timespec (at);
     struct evi_sqe *sqe;
 
-    if (it->minute == EVI_MINUTE_NOW)
-        it->minute = EVI_MINUTE_EARLIER;
-    if (EVI_LIKELY (it->minute != EVI_MINUTE_NONE))
-        return it->minute != EVI_MINUTE_REFUSED;
+    if (EVI_LIKELY (it->alarm != EVI_ALARM_NONE))
+        return it->alarm == EVI_ALARM_ARMED && it->alarm_at < at + LOOPRING_GRAIN;
     sqe = evi_loopring_sqe (loop, it);
     if (!sqe)
         return 0;
-    it->minute = EVI_MINUTE_NOW;
-    it->minute_span = span; /* the kernel reads it in the next call */
+    it->alarm = EVI_ALARM_ARMED;
+    it->alarm_at = at;
+    it->alarm_span = (struct evi_ring_timespec){ ts.tv_sec, ts.tv_nsec }; /* read in the next call */
     sqe->opcode = EVI_OP_TIMEOUT;
     sqe->fd = -1;
-    sqe->addr = (uintptr_t) &it->minute_span;
+    sqe->addr = (uintptr_t) &it->alarm_span;
     sqe->len = 1;
-    sqe->user_data = evi_name (EVI_NAME_MINUTE, 0, 0);
+    sqe->op_flags = EVI_TIMEOUT_ABS;
+    sqe->user_data = evi_name (EVI_NAME_ALARM, 0, 0);
     return 1;
 }
 
 /* ECANCELED: the thread that armed it has ended. */
-EVI void evi_loopring_minute_over (struct evi_loopring *it, const struct evi_cqe *cqe)
+EVI void evi_loopring_alarm_over (struct evi_loopring *it, const struct evi_cqe *cqe)
 {
-    it->minute = cqe->res == -ETIME || cqe->res == -ECANCELED ? EVI_MINUTE_NONE : EVI_MINUTE_REFUSED;
+    it->alarm = cqe->res == -ETIME || cqe->res == -ECANCELED ? EVI_ALARM_NONE : EVI_ALARM_REFUSED;
 }
 
 /* ---- handing over ---- */

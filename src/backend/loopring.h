@@ -19,21 +19,21 @@ struct evi_loopring {
     int verdict;     /* EVI_REBUILD or EVI_FALL, found out where it could not be said */
     struct evi_cqe *stash; /* completions set aside outside of reap, in order */
     unsigned stash_count, stash_room;
-    int minute; /* EVI_MINUTE_*: the request that ends the longest sleep */
-    struct evi_ring_timespec minute_span;
+    int no_alarm;          /* EVRING_RING=limit */
+    int alarm;             /* EVI_ALARM_*: a request in the ring that ends long sleeps */
+    ev_tstamp alarm_at;    /* … when, on the monotonic clock */
+    ev_tstamp sleep_until; /* from then on it ends the present sleep; when it comes earlier it does not */
+    struct evi_ring_timespec alarm_span;
     int event_fd; /* is signalled when there are completions; -1: nobody sleeps elsewhere */
 };
 
 /* user_data: [63:60] tag, [59:32] generation, [31:0] id. The tag tells names from slots: readiness carries a
  * descriptor, an operation the slot it has. */
-enum { EVI_NAME_IGNORE = 0, EVI_NAME_POLL = 1, EVI_NAME_OP = 2, EVI_NAME_PARK = 3, EVI_NAME_MINUTE = 4 };
+enum { EVI_NAME_IGNORE = 0, EVI_NAME_POLL = 1, EVI_NAME_OP = 2, EVI_NAME_PARK = 3, EVI_NAME_ALARM = 4 };
 
-enum {
-    EVI_MINUTE_NONE,
-    EVI_MINUTE_NOW,     /* it was armed for the present sleep, and ends it */
-    EVI_MINUTE_EARLIER, /* … for an earlier one: the present sleep goes on without it */
-    EVI_MINUTE_REFUSED
-};
+enum { EVI_ALARM_NONE, EVI_ALARM_ARMED, EVI_ALARM_REFUSED };
+
+#define EVI_LOOPRING_NEVER 1e300 /* for sleep_until */
 
 #define EVI_NAME_GENERATION 0x0fffffffu
 
@@ -83,11 +83,9 @@ EVI_INLINE struct evi_sqe *evi_loopring_sqe_at_hand (struct evi_loopring *it)
 /* Nobody waits for its completion: there shall be none if it succeeds, where the kernel can do that. */
 EVI void evi_loopring_mute (const struct evi_loopring *it, struct evi_sqe *sqe);
 
-/* Before a sleep of which it does not matter when it ends, so long as it does after about span (RN-4). Nonzero: it
- * will, and needs no limit. */
-EVI int evi_loopring_arm_minute (struct ev_loop *loop, struct evi_loopring *it,
-                                 struct evi_ring_timespec span);
-EVI void evi_loopring_minute_over (struct evi_loopring *it, const struct evi_cqe *cqe);
+/* Before a sleep until then. Nonzero: it needs no limit: the alarm comes in time, or before, and is then made anew. */
+EVI int evi_loopring_arm_alarm (struct ev_loop *loop, struct evi_loopring *it, ev_tstamp at);
+EVI void evi_loopring_alarm_over (struct evi_loopring *it, const struct evi_cqe *cqe);
 
 /* Is there anything to be told or fetched without sleeping? If not, a look at shared memory was enough. */
 EVI int evi_loopring_idle (const struct evi_loopring *it);

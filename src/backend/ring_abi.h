@@ -186,6 +186,9 @@ enum {
 /* READ and WRITE: in op_flags. */
 #define EVI_RWF_NOSIGNAL 0x100u /* 6.18 */
 
+/* TIMEOUT: in op_flags: the time is a point on the monotonic clock. */
+#define EVI_TIMEOUT_ABS (1u << 0)
+
 /* POLL_ADD: in len. POLL_REMOVE with an UPDATE flag changes a request instead of taking it back. */
 #define EVI_POLL_ADD_MULTI (1u << 0)     /* 5.13 */
 #define EVI_POLL_UPDATE_EVENTS (1u << 1) /* 5.13 */
@@ -228,6 +231,8 @@ EVI_SAME (EVI_CQE_F_MORE, IORING_CQE_F_MORE);
 EVI_SAME (EVI_OFF_SQES, IORING_OFF_SQES);
 EVI_SAME (EVI_POLL_ADD_MULTI, IORING_POLL_ADD_MULTI);
 EVI_SAME (EVI_POLL_UPDATE_EVENTS, IORING_POLL_UPDATE_EVENTS);
+EVI_SAME (EVI_TIMEOUT_ABS, IORING_TIMEOUT_ABS);
+EVI_SAME ((int) EVI_OP_TIMEOUT, (int) IORING_OP_TIMEOUT);
 EVI_SAME ((int) EVI_OP_POLL_ADD, (int) IORING_OP_POLL_ADD);
 EVI_SAME ((int) EVI_OP_POLL_REMOVE, (int) IORING_OP_POLL_REMOVE);
 EVI_SAME (sizeof (struct evi_buf), sizeof (struct io_uring_buf));

@@ -22,6 +22,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#define URING_LONG 1. /* seconds from which on a sleep is long */
+
 enum {
     URING_FETCH_TRIES = 64, /* enters until a request taken back must have answered */
     URING_PARK_BATCH = 64
@@ -378,19 +380,33 @@ static int uring_enter_until (struct ev_loop *loop, struct uring *self, ev_tstam
     return evi_loopring_enter (loop, &self->loopring, 1, &until, absolute);
 }
 
-/* Goes on sleeping when all that came was the end of requests taken back. */
+/* A long sleep ends by the alarm. The clock was not looked at for one that no timer ends: when an alarm comes that was
+ * armed by it, or for an earlier sleep, that is made up for. */
+static int uring_sleep_once (struct ev_loop *loop, struct uring *self, ev_tstamp limit)
+{
+    struct evi_loopring *it = &self->loopring;
+    ev_tstamp at = it->sleep_until < EVI_LOOPRING_NEVER ? it->sleep_until : loop->clock.mono + limit;
+
+    if (limit >= URING_LONG && evi_loopring_arm_alarm (loop, it, at))
+        return evi_loopring_enter (loop, it, 1, NULL, 0);
+    return uring_enter_until (loop, self, limit);
+}
+
+/* Goes on sleeping when all that came was the end of requests taken back, or an alarm too early. */
 static int uring_sleep (struct ev_loop *loop, struct uring *self, ev_tstamp limit)
 {
     struct evi_loopring *it = &self->loopring;
-    int err, came;
+    int err;
 
-    do {
-        if (loop->deadline <= 0 && evi_loopring_arm_minute (loop, it, uring_timespec (limit)))
-            err = evi_loopring_enter (loop, it, 1, NULL, 0);
-        else
-            err = uring_enter_until (loop, self, limit);
-        came = evi_ring_ready (&it->ring) != 0;
-    } while (!err && came && !evi_loopring_news (loop, it));
+    it->sleep_until = loop->deadline > 0 ? loop->deadline : EVI_LOOPRING_NEVER;
+    for (;;) {
+        err = uring_sleep_once (loop, self, limit);
+        if (err || !evi_ring_ready (&it->ring) || evi_loopring_fresh (loop, it))
+            break;
+        if (it->sleep_until >= EVI_LOOPRING_NEVER)
+            it->sleep_until = evi_sys_monotonic () + limit;
+    }
+    it->sleep_until = EVI_LOOPRING_NEVER;
     return err;
 }
 
@@ -406,7 +422,7 @@ static int uring_wait (struct ev_loop *loop, ev_tstamp limit)
         return err;
     evi_loopring_drain_event_fd (it);
     sleepy = limit > 0 && !it->stash_count && !evi_loopring_news (loop, it);
-    if (sleepy ? loop->deadline > 0 && evi_ring_flags (&it->ring) & EVI_SQ_TASKRUN : !evi_loopring_idle (it))
+    if (sleepy ? limit < URING_LONG && evi_ring_flags (&it->ring) & EVI_SQ_TASKRUN : !evi_loopring_idle (it))
         err = evi_loopring_enter (loop, it, 0, &evi_at_once, 0);
     if (!err && sleepy && !evi_loopring_news (loop, it))
         err = uring_sleep (loop, self, limit);
@@ -478,8 +494,8 @@ static void uring_complete (struct ev_loop *loop, const struct evi_cqe *cqe)
     case EVI_NAME_PARK:
         uring_park_reap (loop, self);
         break;
-    case EVI_NAME_MINUTE:
-        evi_loopring_minute_over (&self->loopring, cqe);
+    case EVI_NAME_ALARM:
+        evi_loopring_alarm_over (&self->loopring, cqe);
         break;
     default: /* a removal that came too late: its request has answered, or is about to */
         break;

@@ -38,15 +38,16 @@ static const struct variant {
     const struct lib *lib;
     unsigned backend;
     int by_default;
-    const char *ring; /* for EVRING_RING, see src/backend/uring.c */
+    const char *
+        ring; /* for EVRING_RING, see src/backend/loopring.c; limit: an alarm in the ring would go by real time */
 } variants[] = {
     { "select", &evring, EVBACKEND_SELECT, 1, "" },
     { "poll", &evring, EVBACKEND_POLL, 1, "" },
     { "epoll", &evring, EVBACKEND_EPOLL, 1, "" },
-    { "uring", &evring, EVBACKEND_IOURING, 1, "" },
-    { "uring-coop", &evring, EVBACKEND_IOURING, 0, "coop" },
-    { "uring-plain", &evring, EVBACKEND_IOURING, 0, "plain" },
-    { "uring-small", &evring, EVBACKEND_IOURING, 0, "sq=1,cq=2" },
+    { "uring", &evring, EVBACKEND_IOURING, 1, "limit" },
+    { "uring-coop", &evring, EVBACKEND_IOURING, 0, "limit,coop" },
+    { "uring-plain", &evring, EVBACKEND_IOURING, 0, "limit,plain" },
+    { "uring-small", &evring, EVBACKEND_IOURING, 0, "limit,sq=1,cq=2" },
     { "stock-select", &stock, EVBACKEND_SELECT, 0, "" },
     { "stock-poll", &stock, EVBACKEND_POLL, 0, "" },
 };

@@ -182,57 +182,82 @@ TEST (report_under_another_generation_is_dropped) // U-3, rule "readiness carrie
     end (loop, &w, fd);
 }
 
-/* A sleep as of a loop without timers. How long it took, seconds. */
-static double long_sleep (struct ev_loop *loop, ev_tstamp limit)
+/* A sleep of a loop without timers (deadline 0), or with. How long it took, seconds. */
+static double long_sleep (struct ev_loop *loop, ev_tstamp limit, ev_tstamp deadline)
 {
     double begin = test_clock ();
 
     evi_fd_reify (loop);
-    loop->deadline = 0;
+    loop->deadline = deadline;
     ck_assert_int_eq (loop->backend->wait (loop, limit), 0);
     loop->backend->reap (loop);
     ev_invoke_pending (loop);
     return test_clock () - begin;
 }
 
+/* Nothing is ready any more. */
+static void take_the_byte (struct ev_loop *loop, int fd)
+{
+    ck_assert_int_eq (read (fd, &(char){ 0 }, 1), 1);
+    loop->backend->wait (loop, 0); /* the event that is still on its way */
+    loop->backend->reap (loop);
+    ev_invoke_pending (loop);
+}
+
+enum { EVENTS = 20 };
+
 TEST (sleep_that_no_timer_ends_ends_by_itself_and_never_early) // RN-4
 {
-    enum { EVENTS = 20 };
-    const ev_tstamp minute = 0.1;
     int fd[2];
     ev_io w;
     struct ev_loop *loop = ready_pipe (&w, fd);
 
     for (int i = 1; i <= EVENTS; i++) {
-        ck_assert_int_eq (uring_of (loop)->loopring.minute != EVI_MINUTE_NONE, i > 1);
-        long_sleep (loop, minute);
+        ck_assert_int_eq (uring_of (loop)->loopring.alarm == EVI_ALARM_ARMED, i > 1);
+        long_sleep (loop, URING_LONG, 0);
         ck_assert_int_eq (calls, i);
     }
-    ck_assert_uint_lt (loop->stats.submissions, 2 * EVENTS); /* one minute for many sleeps */
-    ck_assert_int_eq (read (fd[0], &(char){ 0 }, 1), 1);
-    loop->backend->wait (loop, 0); /* the one that is still on its way */
-    loop->backend->reap (loop);
-    ev_invoke_pending (loop);
-    usleep (30000); /* the minute of the first sleep ends within the next */
-    for (int i = 0; i < 3; i++)
-        ck_assert_double_ge (long_sleep (loop, minute), minute);
+    ck_assert_uint_lt (loop->stats.submissions, 2 * EVENTS); /* one alarm for many sleeps */
+    take_the_byte (loop, fd[0]);
+    usleep (100000); /* the alarm of the first sleep comes within the next */
+    ck_assert_double_ge (long_sleep (loop, URING_LONG, 0), URING_LONG);
     end (loop, &w, fd);
 }
 
-TEST (minute_that_the_kernel_refuses_is_not_asked_for_again)
+TEST (long_sleep_ends_when_its_timer_is_due_whatever_alarm_was_armed) // RN-4, IO-18
 {
     int fd[2];
     ev_io w;
     struct ev_loop *loop = ready_pipe (&w, fd);
-    struct evi_cqe refusal = { .user_data = evi_name (EVI_NAME_MINUTE, 0, 0), .res = -EINVAL };
+    ev_tstamp now = evi_sys_monotonic ();
 
-    long_sleep (loop, 1.);
+    for (int i = 1; i <= EVENTS; i++) /* as when peers are watched that never are idle for long */
+        long_sleep (loop, URING_LONG, now + URING_LONG + i / 1000.);
+    ck_assert_uint_lt (loop->stats.submissions, 2 * EVENTS);
+    take_the_byte (loop, fd[0]);
+    long_sleep (loop, URING_LONG, now + URING_LONG + .1); /* later than the alarm */
+    ck_assert_double_ge (evi_sys_monotonic (), now + URING_LONG + .1);
+    now = evi_sys_monotonic ();
+    ck_assert (
+        evi_loopring_arm_alarm (loop, &uring_of (loop)->loopring, now + 600)); /* far later than wanted */
+    long_sleep (loop, URING_LONG, now + URING_LONG);
+    ck_assert_double_ge (evi_sys_monotonic (), now + URING_LONG);
+    ck_assert_double_lt (evi_sys_monotonic (), now + 60);
+    end (loop, &w, fd);
+}
+
+TEST (alarm_that_the_kernel_refuses_is_not_asked_for_again)
+{
+    int fd[2];
+    ev_io w;
+    struct ev_loop *loop = ready_pipe (&w, fd);
+    struct evi_cqe refusal = { .user_data = evi_name (EVI_NAME_ALARM, 0, 0), .res = -EINVAL };
+
+    long_sleep (loop, URING_LONG, 0);
     uring_complete (loop, &refusal);
-    ck_assert_int_eq (evi_loopring_arm_minute (loop, &uring_of (loop)->loopring, uring_timespec (1.)), 0);
-    ck_assert_int_eq (read (fd[0], &(char){ 0 }, 1), 1);
-    loop->backend->wait (loop, 0);
-    loop->backend->reap (loop);
-    ck_assert_double_ge (long_sleep (loop, .05), .05); /* by a limit, then */
+    ck_assert_int_eq (evi_loopring_arm_alarm (loop, &uring_of (loop)->loopring, 1e9), 0);
+    take_the_byte (loop, fd[0]);
+    ck_assert_double_ge (long_sleep (loop, URING_LONG, 0), URING_LONG); /* by a limit, then */
     end (loop, &w, fd);
 }
 
