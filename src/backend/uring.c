@@ -366,14 +366,14 @@ static struct evi_ring_timespec uring_timespec (ev_tstamp seconds)
 
 static ev_tstamp uring_time_left (const struct ev_loop *loop, ev_tstamp limit)
 {
-    ev_tstamp left = loop->deadline > 0 ? loop->deadline - evi_sys_monotonic () : limit;
+    ev_tstamp left = loop->exact ? loop->deadline - evi_sys_monotonic () : limit;
 
     return left > 0 ? left : 0;
 }
 
 static int uring_enter_until (struct ev_loop *loop, struct uring *self, ev_tstamp limit)
 {
-    int absolute = self->loopring.absolute && loop->deadline > 0;
+    int absolute = self->loopring.absolute && loop->exact;
     struct evi_ring_timespec until =
         uring_timespec (absolute ? loop->deadline : uring_time_left (loop, limit));
 
@@ -385,7 +385,7 @@ static int uring_enter_until (struct ev_loop *loop, struct uring *self, ev_tstam
 static int uring_sleep_once (struct ev_loop *loop, struct uring *self, ev_tstamp limit)
 {
     struct evi_loopring *it = &self->loopring;
-    ev_tstamp at = it->sleep_until < EVI_LOOPRING_NEVER ? it->sleep_until : loop->clock.mono + limit;
+    ev_tstamp at = it->sleep_until < EVI_LOOPRING_NEVER ? it->sleep_until : loop->deadline;
 
     if (limit >= URING_LONG && evi_loopring_arm_alarm (loop, it, at))
         return evi_loopring_enter (loop, it, 1, NULL, 0);
@@ -398,7 +398,7 @@ static int uring_sleep (struct ev_loop *loop, struct uring *self, ev_tstamp limi
     struct evi_loopring *it = &self->loopring;
     int err;
 
-    it->sleep_until = loop->deadline > 0 ? loop->deadline : EVI_LOOPRING_NEVER;
+    it->sleep_until = loop->exact ? loop->deadline : EVI_LOOPRING_NEVER;
     for (;;) {
         err = uring_sleep_once (loop, self, limit);
         if (err || !evi_ring_ready (&it->ring) || evi_loopring_fresh (loop, it))

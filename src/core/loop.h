@@ -66,7 +66,8 @@ struct ev_loop {
     unsigned iteration;
     unsigned depth;
     int breaking;                            /* EVBREAK_* */
-    ev_tstamp deadline;                      /* when the present sleep ends, monotonic; 0: no matter when */
+    ev_tstamp deadline;                      /* when the present sleep ends, monotonic */
+    int exact;                               /* … for a timer; else the clock was not looked at for it */
     int waiting;                             /* inside the polling call or its hooks */
     int forked;                              /* kernel state is to be made anew */
     unsigned process;                        /* evi_sys_process when it was made */

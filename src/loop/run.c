@@ -107,9 +107,8 @@ static int run_backend_wait (struct ev_loop *loop, ev_tstamp limit)
 {
     int err;
 
-    loop->deadline = run_counts_time (loop)
-                         ? loop->clock.mono + limit /* now: behind the hook another thread … */
-                         : 0;                       /* … may look at the clock */
+    loop->deadline = loop->clock.mono + limit; /* behind the hook another thread may look at the clock */
+    loop->exact = run_counts_time (loop);
     loop->waiting = 1;
     if (loop->release)
         loop->release (EV_A);
