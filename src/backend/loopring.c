@@ -264,10 +264,10 @@ EVI int evi_loopring_arm_alarm (struct ev_loop *loop, struct evi_loopring *it, e
         return 0;
     it->alarm = EVI_ALARM_ARMED;
     it->alarm_at = at;
-    it->alarm_span = (struct evi_ring_timespec){ ts.tv_sec, ts.tv_nsec }; /* read in the next call */
+    it->alarm_time = (struct evi_ring_timespec){ ts.tv_sec, ts.tv_nsec }; /* read in the next call */
     sqe->opcode = EVI_OP_TIMEOUT;
     sqe->fd = -1;
-    sqe->addr = (uintptr_t) &it->alarm_span;
+    sqe->addr = (uintptr_t) &it->alarm_time;
     sqe->len = 1;
     sqe->op_flags = EVI_TIMEOUT_ABS;
     sqe->user_data = evi_name (EVI_NAME_ALARM, 0, 0);

@@ -23,7 +23,7 @@ struct evi_loopring {
     int alarm;             /* EVI_ALARM_*: a request in the ring that ends long sleeps */
     ev_tstamp alarm_at;    /* … when, on the monotonic clock */
     ev_tstamp sleep_until; /* from then on it ends the present sleep; when it comes earlier it does not */
-    struct evi_ring_timespec alarm_span;
+    struct evi_ring_timespec alarm_time;
     int event_fd; /* is signalled when there are completions; -1: nobody sleeps elsewhere */
 };
 
