@@ -254,7 +254,7 @@ EVI int evi_loopring_sweep (struct ev_loop *loop, struct evi_loopring *it)
  * idle peers, it comes before its time is needed, once, and is made anew. */
 EVI int evi_loopring_arm_alarm (struct ev_loop *loop, struct evi_loopring *it, ev_tstamp at)
 {
-    struct timespec ts = evi_sys_timespec (at);
+    struct timespec ts;
     struct evi_sqe *sqe;
 
     if (EVI_LIKELY (it->alarm != EVI_ALARM_NONE))
@@ -262,6 +262,7 @@ EVI int evi_loopring_arm_alarm (struct ev_loop *loop, struct evi_loopring *it, e
     sqe = evi_loopring_sqe (loop, it);
     if (!sqe)
         return 0;
+    ts = evi_sys_timespec (at);
     it->alarm = EVI_ALARM_ARMED;
     it->alarm_at = at;
     it->alarm_time = (struct evi_ring_timespec){ ts.tv_sec, ts.tv_nsec }; /* read in the next call */
