@@ -254,7 +254,6 @@ EVI int evi_loopring_sweep (struct ev_loop *loop, struct evi_loopring *it)
  * idle peers, it comes before its time is needed, once, and is made anew. */
 EVI int evi_loopring_arm_alarm (struct ev_loop *loop, struct evi_loopring *it, ev_tstamp at)
 {
-    struct timespec ts;
     struct evi_sqe *sqe;
 
     if (EVI_LIKELY (it->alarm != EVI_ALARM_NONE))
@@ -262,10 +261,9 @@ EVI int evi_loopring_arm_alarm (struct ev_loop *loop, struct evi_loopring *it, e
     sqe = evi_loopring_sqe (loop, it);
     if (!sqe)
         return 0;
-    ts = evi_sys_timespec (at);
     it->alarm = EVI_ALARM_ARMED;
     it->alarm_at = at;
-    it->alarm_time = (struct evi_ring_timespec){ ts.tv_sec, ts.tv_nsec }; /* read in the next call */
+    it->alarm_time = evi_loopring_time (at); /* read in the next call */
     sqe->opcode = EVI_OP_TIMEOUT;
     sqe->fd = -1;
     sqe->addr = (uintptr_t) &it->alarm_time;

@@ -83,6 +83,13 @@ EVI_INLINE struct evi_sqe *evi_loopring_sqe_at_hand (struct evi_loopring *it)
 /* Nobody waits for its completion: there shall be none if it succeeds, where the kernel can do that. */
 EVI void evi_loopring_mute (const struct evi_loopring *it, struct evi_sqe *sqe);
 
+EVI_INLINE struct evi_ring_timespec evi_loopring_time (ev_tstamp seconds)
+{
+    struct timespec ts = evi_sys_timespec (seconds);
+
+    return (struct evi_ring_timespec){ ts.tv_sec, ts.tv_nsec };
+}
+
 /* Before a sleep until then. Nonzero: it needs no limit: the alarm comes in time, or before, and is then made anew. */
 EVI int evi_loopring_arm_alarm (struct ev_loop *loop, struct evi_loopring *it, ev_tstamp at);
 EVI void evi_loopring_alarm_over (struct evi_loopring *it, const struct evi_cqe *cqe);

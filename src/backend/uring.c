@@ -357,13 +357,6 @@ static int uring_prepare (struct ev_loop *loop, struct uring *self)
     return self->loopring.verdict;
 }
 
-static struct evi_ring_timespec uring_timespec (ev_tstamp seconds)
-{
-    struct timespec ts = evi_sys_timespec (seconds);
-
-    return (struct evi_ring_timespec){ ts.tv_sec, ts.tv_nsec };
-}
-
 static ev_tstamp uring_time_left (const struct ev_loop *loop, ev_tstamp limit)
 {
     ev_tstamp left = loop->exact ? loop->deadline - evi_sys_monotonic () : limit;
@@ -375,7 +368,7 @@ static int uring_enter_until (struct ev_loop *loop, struct uring *self, ev_tstam
 {
     int absolute = self->loopring.absolute && loop->exact;
     struct evi_ring_timespec until =
-        uring_timespec (absolute ? loop->deadline : uring_time_left (loop, limit));
+        evi_loopring_time (absolute ? loop->deadline : uring_time_left (loop, limit));
 
     return evi_loopring_enter (loop, &self->loopring, 1, &until, absolute);
 }

@@ -108,7 +108,6 @@ static int run_backend_wait (struct ev_loop *loop, ev_tstamp limit)
     int err;
 
     loop->deadline = loop->clock.mono + limit; /* behind the hook another thread may look at the clock */
-    loop->exact = run_counts_time (loop);
     loop->waiting = 1;
     if (loop->release)
         loop->release (EV_A);
@@ -166,7 +165,8 @@ static void run_poll (struct ev_loop *loop, int flags)
     ev_tstamp polled_at = loop->clock.mono, limit;
     int knocked;
 
-    if (run_counts_time (loop))
+    loop->exact = run_counts_time (loop);
+    if (loop->exact)
         run_update_time (loop);
     knocked = evi_wake_sleep (loop);
     limit = run_limit (loop, flags, knocked, polled_at);

@@ -130,8 +130,9 @@ static void op_queue (struct ev_loop *loop, ev_op *op)
  * told, before the other one's callback has run. */
 EVI_INLINE void op_dispatch (struct ev_loop *loop, ev_op *op, int follows)
 {
-    loop->op_started = 1;
-    if (EVI_UNLIKELY (follows || loop->ops->queued || !evi_op_uring_start_now (loop, op)))
+    if (EVI_LIKELY (!follows && !loop->ops->queued && evi_op_uring_start_now (loop, op)))
+        loop->op_started = 1;
+    else
         op_queue (loop, op);
 }
 
@@ -158,11 +159,6 @@ EVI int evi_op_lane_fit (struct ev_loop *loop, int fd)
     return 0;
 }
 
-static struct evi_lane *op_lane (struct ev_loop *loop, const ev_op *op)
-{
-    return &loop->ops->lanes[op->fd][evi_op_kind (op)->lane];
-}
-
 static int op_wants_lane (const ev_op *op)
 {
     return evi_op_kind (op)->lane != EVI_LANE_NONE && !evi_op_at_offset (op);
@@ -171,7 +167,7 @@ static int op_wants_lane (const ev_op *op)
 /* First in, first out, one at a time: two receives on one socket complete swapped, if the kernel has both. */
 EVI_APART static void op_lane_join (struct ev_loop *loop, ev_op *op, int follows)
 {
-    struct evi_lane *lane = op_lane (loop, op);
+    struct evi_lane *lane = evi_op_lane (loop, op);
     ev_op *head = lane->head;
 
     op->hint |= EVI_HINT_LANE;
@@ -188,15 +184,9 @@ EVI_APART static void op_lane_join (struct ev_loop *loop, ev_op *op, int follows
     head->prev = op;
 }
 
-/* Has every callback of those that were done on this descriptor before run? */
-EVI int evi_op_lane_told (struct ev_loop *loop, const ev_op *op)
-{
-    return op_lane (loop, op)->told != loop->op_tellings;
-}
-
 static void op_lane_leave (struct ev_loop *loop, ev_op *op)
 {
-    struct evi_lane *lane = op_lane (loop, op);
+    struct evi_lane *lane = evi_op_lane (loop, op);
     ev_op *next = op->next;
 
     lane->told = loop->op_tellings;
@@ -420,28 +410,38 @@ static void op_drop_arrivals (struct ev_loop *loop, ev_op *op)
     side->first = side->count = 0;
 }
 
+/* The engine is finished with it; its last result is yet to be told. */
+static void op_over (struct ev_loop *loop, ev_op *op)
+{
+    if (op->hint & EVI_HINT_LANE)
+        op_lane_leave (loop, op);
+    op_side_stop_timer (loop, op->side);
+    op->state = EVI_STATE_OVER;
+}
+
+static void op_feed_deliver (struct ev_loop *loop, struct evi_side *side)
+{
+    loop->op_told = 1;
+    if (ev_is_pending (&side->deliver))
+        return;
+    evi_set_priority (&side->deliver, ev_priority (side->op));
+    evi_feed (loop, &side->deliver, EV_OP);
+}
+
 EVI void evi_op_arrive (struct ev_loop *loop, ev_op *op, ssize_t result, void *buf, int last)
 {
     struct evi_side *side = evi_op_side (loop, op);
     struct evi_arrival arrival = { result, buf, op->moved, last };
 
-    if (last) {
-        if (op->hint & EVI_HINT_LANE)
-            op_lane_leave (loop, op);
-        op_side_stop_timer (loop, side);
-        op->state = EVI_STATE_OVER;
-    }
+    if (last)
+        op_over (loop, op);
     if (EVI_UNLIKELY (op->wish & EVI_WISH_STOP)) {
         op_drop_arrival (op, &arrival);
         return;
     }
     EVI_FIT (side->arrivals, side->room, side->count + 1);
     side->arrivals[side->count++] = arrival;
-    loop->op_told = 1;
-    if (ev_is_pending (&side->deliver))
-        return;
-    evi_set_priority (&side->deliver, ev_priority (op));
-    evi_feed (loop, &side->deliver, EV_OP);
+    op_feed_deliver (loop, side);
 }
 
 static void op_call (struct ev_loop *loop, ev_op *op, int revents, struct ev_pool *pool, void *buf)
@@ -469,13 +469,9 @@ EVI void evi_op_done_active (struct ev_loop *loop, ev_op *op, ssize_t result)
 {
     struct evi_side *side = evi_op_side (loop, op);
 
-    op_lane_leave (loop, op);
-    op_side_stop_timer (loop, side);
+    op_over (loop, op);
     op->result = result;
-    op->state = EVI_STATE_OVER;
-    loop->op_told = 1;
-    evi_set_priority (&side->deliver, ev_priority (op));
-    evi_feed (loop, &side->deliver, EV_OP);
+    op_feed_deliver (loop, side);
 }
 
 /* The end of evi_op_done_active. */
@@ -547,9 +543,8 @@ EVI void evi_op_done (struct ev_loop *loop, ev_op *op, ssize_t result)
         op_done_special (loop, op, result);
         return;
     }
+    op_deactivate (loop, op);
     op->result = result;
-    op->state = EVI_STATE_IDLE;
-    evi_list_stop (loop, &loop->ops->active, op);
     op_tell (loop, op);
 }
 
@@ -712,7 +707,6 @@ EVI_COLD static void ops_disown (struct ev_loop *loop)
     struct evi_ops *ops = loop->ops;
 
     ops->process = evi_sys_process ();
-    ops->road = 0; /* no ring until it is asked again */
     evi_op_uring_reborn (loop);
     ops->home.done = NULL;
     for (unsigned i = ops->active.count; i-- > 0;) {

@@ -182,6 +182,11 @@ struct evi_ops {
     ev_io *attached; /* its ring is not the backend's: what watches it */
 };
 
+EVI_INLINE struct evi_lane *evi_op_lane (struct ev_loop *loop, const ev_op *op)
+{
+    return &loop->ops->lanes[op->fd][evi_op_kind (op)->lane];
+}
+
 /* ---- op.c ---- */
 
 EVI struct evi_side *evi_op_side (struct ev_loop *loop, ev_op *op); /* made when there is none yet */
@@ -195,8 +200,6 @@ EVI void evi_op_arrive (struct ev_loop *loop, ev_op *op, ssize_t result, void *b
 EVI void evi_op_arrive_here (struct ev_loop *loop, ev_op *op, ssize_t result, void *buf);
 /* The engine gives it back: it will be handed out again, in its turn. */
 EVI void evi_op_again (struct ev_loop *loop, ev_op *op);
-EVI int evi_op_lane_told (struct ev_loop *loop,
-                          const ev_op *op); /* nothing on its descriptor waits to be told before it */
 EVI int evi_op_lane_fit (struct ev_loop *loop, int fd);    /* 0: there is a row for it; -EBADF */
 EVI void evi_op_unqueue (struct ev_loop *loop, ev_op *op); /* it is not to be handed out after all */
 EVI void evi_op_begin (ev_op *op, int code); /* for the set functions: all private members cleared */

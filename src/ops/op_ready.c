@@ -229,11 +229,6 @@ static ssize_t ready_try (ev_op *op)
 
 static void ready_io (EV_P_ ev_io *w, int revents);
 
-static struct evi_lane *ready_lane (struct ev_loop *loop, const ev_op *op)
-{
-    return &loop->ops->lanes[op->fd][evi_op_kind (op)->lane];
-}
-
 static void ready_wait (struct ev_loop *loop, ev_op *op, int fd, int events)
 {
     ev_io *io = &evi_op_side (loop, op)->io;
@@ -284,7 +279,7 @@ static int ready_dontwait (const ev_op *op)
 static void ready_remember (struct ev_loop *loop, const ev_op *op, ssize_t result)
 {
     if (op->hint & EVI_HINT_LANE)
-        ready_lane (loop, op)->dry = op->code == EVI_CODE_RECV && result > 0 && (size_t) result < op->size;
+        evi_op_lane (loop, op)->dry = op->code == EVI_CODE_RECV && result > 0 && (size_t) result < op->size;
 }
 
 static void ready_attempt (struct ev_loop *loop, ev_op *op)
@@ -676,7 +671,7 @@ EVI void evi_op_ready_start (struct ev_loop *loop, ev_op *op)
         ready_start_waitid (loop, op);
     else if (op->code == EVI_CODE_SQE)
         evi_op_done (loop, op, -EOPNOTSUPP);
-    else if (ready_lane (loop, op)->dry && !ready_dontwait (op))
+    else if (evi_op_lane (loop, op)->dry && !ready_dontwait (op))
         ready_wait (loop, op, op->fd, ready_events (op));
     else
         ready_attempt (loop, op);
@@ -694,7 +689,7 @@ EVI int evi_op_ready_send_now (struct ev_loop *loop, ev_op *op)
         ready_wait (loop, op, op->fd, EV_WRITE);
         return 1;
     }
-    if (evi_op_lane_told (loop, op)) { /* its buffer is still warm when it comes back */
+    if (evi_op_lane (loop, op)->told != loop->op_tellings) { /* nothing waits to be told before it */
         evi_op_done_active (loop, op, result);
         return 1;
     }

@@ -974,6 +974,7 @@ EVI void evi_op_uring_open (struct ev_loop *loop)
 
 EVI void evi_op_uring_reborn (struct ev_loop *loop)
 {
+    loop->ops->road = OP_URING_ROAD_READY; /* until it is asked again */
     if (loop->ops->attached)
         op_uring_attached_renew (loop);
 }
