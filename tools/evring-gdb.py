@@ -330,40 +330,46 @@ Usage: evring loops [LOOP]..."""
             print("no loop is known here: there is no default loop; others can be given as expressions")
 
 
-class EvringDump(gdb.Command):
-    """What ev_dump prints: references, timers, lists, ring or epoll set, descriptors, operations.
-Usage: evring dump [LOOP]"""
+class AboutLoop(gdb.Command):
+    """What the commands that take one loop have in common: a word, and the parts of what they say."""
 
     def __init__(self):
-        super().__init__("evring dump", gdb.COMMAND_DATA, gdb.COMPLETE_EXPRESSION)
+        super().__init__("evring " + self.word, gdb.COMMAND_DATA, gdb.COMPLETE_EXPRESSION)
 
     def invoke(self, argument, from_tty):
-        loop = Loop.of(argument)
-        for part in (loop.head_lines, loop.time_lines, loop.list_lines, loop.backend_lines, loop.row_lines,
-                     loop.operation_lines):
+        for part in self.parts(Loop.of(argument)):
             show(part())
 
 
-class EvringWatchers(gdb.Command):
+class EvringDump(AboutLoop):
+    """What ev_dump prints: references, timers, lists, ring or epoll set, descriptors, operations.
+Usage: evring dump [LOOP]"""
+
+    word = "dump"
+
+    def parts(self, loop):
+        return (loop.head_lines, loop.time_lines, loop.list_lines, loop.backend_lines, loop.row_lines,
+                loop.operation_lines)
+
+
+class EvringWatchers(AboutLoop):
     """Every active watcher, the library's own included: kind, address, callback, what it waits for.
 Usage: evring watchers [LOOP]"""
 
-    def __init__(self):
-        super().__init__("evring watchers", gdb.COMMAND_DATA, gdb.COMPLETE_EXPRESSION)
+    word = "watchers"
 
-    def invoke(self, argument, from_tty):
-        show(Loop.of(argument).watcher_lines())
+    def parts(self, loop):
+        return (loop.watcher_lines,)
 
 
-class EvringStats(gdb.Command):
+class EvringStats(AboutLoop):
     """What EVRING_STATS prints when a loop ends, as it would be now.
 Usage: evring stats [LOOP]"""
 
-    def __init__(self):
-        super().__init__("evring stats", gdb.COMMAND_DATA, gdb.COMPLETE_EXPRESSION)
+    word = "stats"
 
-    def invoke(self, argument, from_tty):
-        show(Loop.of(argument).stats_lines())
+    def parts(self, loop):
+        return (loop.stats_lines,)
 
 
 for command in (Evring, EvringLoops, EvringDump, EvringWatchers, EvringStats):
