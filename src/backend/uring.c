@@ -104,10 +104,17 @@ static struct evi_sqe *uring_about (struct ev_loop *loop, struct uring *self, ui
     return sqe;
 }
 
-static void uring_take_back (struct ev_loop *loop, struct uring *self, uint64_t poll)
+/* POLL_REMOVE misses a multishot request whose next answer is on its way already, which then stays in the ring;
+ * ASYNC_CANCEL does not. A one-shot request in that state ends anyway, and is found faster by the former. */
+static void uring_take_back (struct ev_loop *loop, struct uring *self, uint64_t poll, int multi)
 {
-    if (uring_about (loop, self, poll))
-        loop->stats.polls_removed++;
+    struct evi_sqe *sqe = uring_about (loop, self, poll);
+
+    if (!sqe)
+        return;
+    if (multi)
+        sqe->opcode = EVI_OP_ASYNC_CANCEL;
+    loop->stats.polls_removed++;
 }
 
 /* The request keeps its name. If it answers first, the change misses it, and the row is armed anew anyway. */
@@ -125,7 +132,7 @@ static void uring_disarm (struct ev_loop *loop, struct uring *self, int fd)
 {
     struct evi_row *row = &loop->fds.rows[fd];
 
-    uring_take_back (loop, self, evi_name_row (loop, fd));
+    uring_take_back (loop, self, evi_name_row (loop, fd), row->mark & URING_MULTI);
     row->gen++;
     row->mark &= (uint8_t) ~(URING_ARMED | URING_MULTI);
 }
@@ -301,11 +308,11 @@ static int uring_modify (struct ev_loop *loop, int fd, int told, int want, int f
 
 /* Takes the request back and enters until it has given its file back. What else arrives waits for the next reap.
  * Nonzero: the ring is another thread's, or dead. */
-static int uring_fetch (struct ev_loop *loop, struct uring *self, uint64_t poll)
+static int uring_fetch (struct ev_loop *loop, struct uring *self, uint64_t poll, int multi)
 {
     if (evi_ring_foreign (&self->loopring.ring))
         return EVI_REBUILD;
-    uring_take_back (loop, self, poll);
+    uring_take_back (loop, self, poll, multi);
     for (int tries = 0; tries < URING_FETCH_TRIES; tries++) {
         int err = self->loopring.verdict ? self->loopring.verdict
                                          : evi_loopring_enter (loop, &self->loopring, 0, &evi_at_once, 0);
@@ -323,7 +330,7 @@ static void uring_release (struct ev_loop *loop, int fd)
     struct uring *self = loop->backend_data;
     struct evi_row *row = &loop->fds.rows[fd];
     uint64_t poll = evi_name_row (loop, fd);
-    int armed = row->mark & URING_ARMED;
+    int armed = row->mark & URING_ARMED, multi = row->mark & URING_MULTI;
 
     if (row->mark & URING_PARKED)
         uring_park_tell (loop, self, fd, 0);
@@ -336,8 +343,7 @@ static void uring_release (struct ev_loop *loop, int fd)
         self->late[self->late_count++] = poll;
         return;
     }
-    uring_take_back (loop, self, poll);
-    if (uring_fetch (loop, self, poll)
+    if (uring_fetch (loop, self, poll, multi)
         < 0) { /* another thread's ring, or a dead one: closing it gives all back */
         if (uring_reopen (loop) < 0)
             self->loopring.verdict = EVI_FALL;
@@ -500,7 +506,7 @@ static void uring_complete (struct ev_loop *loop, const struct evi_cqe *cqe)
 static void uring_take_back_late (struct ev_loop *loop, struct uring *self)
 {
     for (unsigned i = 0; i < self->late_count; i++)
-        uring_take_back (loop, self, self->late[i]);
+        uring_take_back (loop, self, self->late[i], 1); /* whatever kind it was */
     self->late_count = 0;
     evi_loopring_enter (loop, &self->loopring, 0, &evi_at_once, 0);
 }

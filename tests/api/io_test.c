@@ -829,7 +829,8 @@ TEST_BACKENDS (io_half_closed_full_tcp_socket_does_not_make_the_loop_spin) // U-
     check_rdhup (1);
 }
 
-TEST_BACKENDS (io_parked_half_closed_socket_lets_go_when_closed) // U-2 with U-5
+/* A full socket whose peer has shut down writing is stopped and closed: the peer gets what is left, and the end. */
+static void check_rdhup_closes (int news)
 {
     struct ev_loop *loop = test_loop (0);
     struct kit_io io;
@@ -843,11 +844,24 @@ TEST_BACKENDS (io_parked_half_closed_socket_lets_go_when_closed) // U-2 with U-5
     kit_start (loop, &io, fd[0], EV_WRITE);
     shutdown (fd[1], SHUT_WR);
     kit_nowait (loop, 4);
+    for (int i = 0; i < news; i++)
+        ck_assert_int_gt (read (fd[1], drop, sizeof drop), 0);
     kit_stop_close (loop, &io);
     while ((got = read (fd[1], drop, sizeof drop)) > 0)
         ;
     ck_assert_int_eq (got, 0);
     close (fd[1]);
+}
+
+TEST_BACKENDS (io_half_closed_socket_closes_when_it_is_stopped) // U-2 with U-5
+{
+    check_rdhup_closes (0);
+}
+
+TEST_BACKENDS (io_half_closed_socket_closes_when_it_is_stopped_with_news_on_their_way) // U-2 with U-5
+{
+    check_rdhup_closes (1);
+    check_rdhup_closes (3);
 }
 
 /* ---- descriptor kinds (IO-19) ------------------------------------------------------------------- */
