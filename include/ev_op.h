@@ -57,6 +57,7 @@ struct ev_stats {
     unsigned long long ops_ring;      /* … handed to the ring; more than once when they were continued */
     unsigned long long ops_ready;     /* … tried by readiness */
     unsigned long long ops_threads;   /* … given to a thread */
+    unsigned long long looks;         /* io_uring: times a busy descriptor was asked about, not armed again */
 };
 
 /* Fills at most size bytes of stats. Returns how many bytes this library knows of. Any time, from the

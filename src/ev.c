@@ -32,6 +32,7 @@
 #include "backend/epoll.c"
 #include "backend/ring.c"     /* one ring: no loop, no watcher */
 #include "backend/loopring.c" /* the ring of a loop */
+#include "backend/looks.c"    /* many descriptors asked at once */
 #include "backend/uring.c"    /* readiness on it */
 #include "backend/table.c"    /* best first */
 

@@ -115,11 +115,11 @@ static int epoll_add (struct ev_loop *loop, int fd, int want)
     return epoll_tell (loop, EPOLL_CTL_MOD, fd, want);
 }
 
-static int epoll_modify (struct ev_loop *loop, int fd, int told, int want, int fresh)
+static int epoll_modify (struct ev_loop *loop, int fd, int told, int want, int why)
 {
     struct epoll *self = loop->backend_data;
     struct evi_row *row = &loop->fds.rows[fd];
-    int err;
+    int fresh = why & EVI_WHY_FRESH, err;
 
     if (!want)
         return 0; /* lazily: see above */
@@ -172,7 +172,7 @@ static void epoll_report (struct ev_loop *loop, const struct epoll_event *event)
         self->poisoned = 1;
         return;
     }
-    if (EVI_UNLIKELY (row->mark & ~row->told && !(row->why & ~EVI_WHY_AGAIN)))
+    if (EVI_UNLIKELY (row->mark & ~row->told && !(row->why & EVI_WHY_PROGRAM)))
         epoll_narrow (loop, fd, row->told);
     evi_fd_ready (loop, fd, got);
 }

@@ -14,7 +14,9 @@
 enum {
     LOOPRING_SUBMISSIONS = 256,
     LOOPRING_COMPLETIONS = 4096, /* also sizes the kernel's hash of requests that can be taken back */
-    LOOPRING_STALLS_MAX = 1000   /* enters in a row that moved nothing: the ring is as good as dead */
+    LOOPRING_BUSY_BATCH = 16,
+    LOOPRING_BUSY_STREAK = 3,
+    LOOPRING_STALLS_MAX = 1000 /* enters in a row that moved nothing: the ring is as good as dead */
 };
 
 #define LOOPRING_GRAIN 1e-6 /* seconds: points in time that near to each other are one */
@@ -33,6 +35,8 @@ EVI void evi_loopring_configure (struct evi_loopring *it, unsigned exclude)
     it->exclude = exclude;
     it->submissions = LOOPRING_SUBMISSIONS;
     it->completions = LOOPRING_COMPLETIONS;
+    it->busy_batch = LOOPRING_BUSY_BATCH;
+    it->busy_streak = LOOPRING_BUSY_STREAK;
     if (!text)
         return;
     if (strstr (text, "coop"))
@@ -44,6 +48,10 @@ EVI void evi_loopring_configure (struct evi_loopring *it, unsigned exclude)
         it->submissions = (unsigned) atoi (size + 3);
     if ((size = strstr (text, "cq=")))
         it->completions = (unsigned) atoi (size + 3);
+    if ((size = strstr (text, "busy="))) {
+        it->busy_batch = (unsigned) atoi (size + 5);
+        it->busy_streak = 0;
+    }
     if (it->submissions > it->completions) /* the kernel refuses that */
         it->submissions = it->completions;
 }

@@ -50,11 +50,11 @@ static void poll_remove (struct poll *self, int fd)
     self->place[fd] = 0;
 }
 
-static int poll_modify (struct ev_loop *loop, int fd, int told, int want, int fresh)
+static int poll_modify (struct ev_loop *loop, int fd, int told, int want, int why)
 {
     struct poll *self = loop->backend_data;
 
-    (void) told, (void) fresh;
+    (void) told, (void) why;
     EVI_FIT_ZEROED (self->place, self->place_room, fd + 1);
     if (!want) {
         if (self->place[fd])

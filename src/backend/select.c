@@ -57,11 +57,11 @@ static int select_has (const select_word *set, int fd)
     return (int) (set[fd / SELECT_BITS] >> (fd % SELECT_BITS) & 1);
 }
 
-static int select_modify (struct ev_loop *loop, int fd, int told, int want, int fresh)
+static int select_modify (struct ev_loop *loop, int fd, int told, int want, int why)
 {
     struct select *self = loop->backend_data;
 
-    (void) told, (void) fresh;
+    (void) told, (void) why;
     if (fd / SELECT_BITS >= self->words) {
         self->words = fd / SELECT_BITS + 1;
         for (int i = 0; i < 4; i++)

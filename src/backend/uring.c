@@ -4,6 +4,8 @@
  *  - A multishot poll reports edges. So each row is armed with a one-shot request and armed again after its
  *    event, together with the next wait: exactly level-triggered, one submission per event, one system call per
  *    iteration. Multishot is for our own descriptors, which we always drain.
+ *  - That costs more than epoll where many rows are ready all the time. Their requests stay, as multishot ones, and
+ *    before the loop sleeps they are asked for their level.
  *  - An armed request holds the open file: close would not close. So when the last watcher of a row stops, its
  *    request is taken back and reaped at once. A row whose request has just answered holds nothing.
  *  - The kernel adds RDHUP to every mask: a half-closed socket would answer at once, forever, with nothing the
@@ -14,6 +16,7 @@
  * A report carries a name, not a pointer: descriptor and generation. One that is about an earlier use of the
  * number falls to the floor. */
 #include "bits.h"
+#include "looks.h"
 #include "loopring.h"
 
 #if EV_USE_IOURING
@@ -25,17 +28,21 @@
 #define URING_LONG 1. /* seconds from which on a sleep is long */
 
 enum {
-    URING_FETCH_TRIES = 64, /* enters until a request taken back must have answered */
+    URING_FETCH_TRIES = 64,     /* enters until a request taken back must have answered */
+    URING_HINT_TRIES = 1 << 16, /* … until the kernel must have told all it knew */
     URING_PARK_BATCH = 64
 };
 
 /* row->mark */
 enum {
-    URING_ARMED = 1,  /* the kernel holds a request with the row's present generation */
-    URING_MULTI = 2,  /* … a multishot one */
-    URING_QUIET = 4,  /* answered with RDHUP alone: the next request is multishot */
-    URING_PARKED = 8, /* lives in the epoll set */
-    URING_FIRED = 16  /* its last request has answered: the next one is "again" */
+    URING_ARMED = 1,   /* the kernel holds a request with the row's present generation */
+    URING_MULTI = 2,   /* … a multishot one */
+    URING_QUIET = 4,   /* answered with RDHUP alone: the next request is multishot */
+    URING_PARKED = 8,  /* lives in the epoll set */
+    URING_BUSY = 16,   /* its multishot request stays, see below */
+    URING_LOOKED = 32, /* … and it is in self->looks */
+    URING_ONCE = 64,   /* how often it was armed again in a row, without any doing of the program: 0 to 3 */
+    URING_OFTEN = 3 * URING_ONCE
 };
 
 struct uring {
@@ -43,6 +50,9 @@ struct uring {
     uint64_t *late; /* requests to take back, from another thread while the owner slept */
     unsigned late_count, late_room;
     int park_fd, park_armed; /* the epoll set; the ring watches it */
+    struct evi_looks looks;  /* busy rows that may still be ready */
+    unsigned batch;          /* rows that were ready at the last reap */
+    int has_busy;            /* there are busy rows, or were */
 };
 
 /* ---- arming and taking back ---- */
@@ -62,10 +72,8 @@ static void uring_fill (struct ev_loop *loop, struct evi_sqe *sqe, int fd, int w
     sqe->op_flags = uring_mask (want);
     sqe->user_data = evi_name_row (loop, fd);
     loop->stats.polls_armed++;
-    if (mark & URING_FIRED)
-        loop->stats.polls_rearmed++;
-    mark = (mark & URING_QUIET) | URING_ARMED;
-    if (EVI_UNLIKELY (mark & URING_QUIET || row->ours)) {
+    mark |= URING_ARMED;
+    if (EVI_UNLIKELY (mark & (URING_QUIET | URING_BUSY) || row->ours)) {
         sqe->len = EVI_POLL_ADD_MULTI;
         mark |= URING_MULTI;
     }
@@ -134,7 +142,7 @@ static void uring_disarm (struct ev_loop *loop, struct uring *self, int fd)
 
     uring_take_back (loop, self, evi_name_row (loop, fd), row->mark & URING_MULTI);
     row->gen++;
-    row->mark &= (uint8_t) ~(URING_ARMED | URING_MULTI);
+    row->mark &= URING_QUIET | URING_PARKED;
 }
 
 /* ---- parking: files the ring refuses ---- */
@@ -203,6 +211,7 @@ static int uring_open (struct ev_loop *loop)
 
     memset (self, 0, sizeof *self);
     self->park_fd = -1;
+    evi_looks_clear (&self->looks);
     evi_loopring_configure (&self->loopring, 0);
     err = evi_loopring_open (loop, &self->loopring);
     if (err < 0) {
@@ -247,7 +256,9 @@ static void uring_give_up (struct ev_loop *loop, struct uring *self)
         uring_take_back_all (loop, self);
     evi_loopring_close (loop, &self->loopring);
     uring_park_close (self);
+    evi_looks_clear (&self->looks);
     self->late_count = 0;
+    self->has_busy = 0;
 }
 
 static void uring_close (struct ev_loop *loop)
@@ -257,6 +268,7 @@ static void uring_close (struct ev_loop *loop)
     uring_give_up (loop, self);
     evi_loopring_free (&self->loopring);
     evi_resize (self->late, 0);
+    evi_looks_free (&self->looks);
     evi_resize (self, 0);
     loop->ring = NULL;
 }
@@ -269,12 +281,167 @@ static int uring_reopen (struct ev_loop *loop)
     return evi_loopring_open (loop, &self->loopring);
 }
 
+/* What the kernel says when it will not watch a row. */
+static void uring_refused (struct ev_loop *loop, struct uring *self, int fd, int err)
+{
+    switch (err) {
+    case -ECANCELED: /* the thread that armed it has ended (U-10): arm it from this one */
+    case -ENOMEM:
+    case -EAGAIN:
+    case -EINTR:
+        evi_fd_again (loop, fd);
+        break;
+    case -EBADF:
+        loop->fds.rows[fd].told = 0;
+        evi_fd_broken (loop, fd, err);
+        break;
+    default: /* EINVAL, EOPNOTSUPP: not this kind of file */
+        uring_park (loop, self, fd);
+    }
+}
+
+/* What has to be in order before the ring is entered. 0, or what is to become of it. */
+static int uring_prepare (struct ev_loop *loop, struct uring *self)
+{
+    if (EVI_UNLIKELY (evi_loopring_check (&self->loopring)))
+        return self->loopring.verdict;
+    uring_park_arm (loop, self);
+    return self->loopring.verdict;
+}
+
+/* ---- busy rows ----
+ *
+ * When many rows are ready in every iteration, arming a request for each costs more than anything else the ring does. The
+ * request of a row that is always among them becomes a multishot one and stays. That reports edges, so the level
+ * is asked for, of all such rows in one poll(2), before the loop sleeps. What the ring said before is no more than a
+ * hint by then: the program has read meanwhile. What it says later is news. */
+
+static int uring_lets_rows_be_busy (const struct uring *self)
+{
+    return self->loopring.busy_batch && self->loopring.ring.setup & EVI_SETUP_DEFER_TASKRUN
+           && self->loopring.event_fd < 0;
+}
+
+static void uring_count_answer (struct ev_loop *loop, struct uring *self, struct evi_row *row, int why)
+{
+    if (why & EVI_WHY_AGAIN)
+        loop->stats.polls_rearmed++;
+    if (why != EVI_WHY_AGAIN) /* started, stopped or changed: a request that stays would be in the way */
+        row->mark &= (uint8_t) ~URING_OFTEN;
+    else if ((row->mark & URING_OFTEN) / URING_ONCE < self->loopring.busy_streak)
+        row->mark += URING_ONCE;
+    else if (EVI_UNLIKELY (self->batch >= self->loopring.busy_batch) && uring_lets_rows_be_busy (self)) {
+        row->mark |= URING_BUSY;
+        self->has_busy = 1;
+    }
+}
+
+static void uring_look (struct ev_loop *loop, struct uring *self, int fd, int want)
+{
+    loop->fds.rows[fd].mark |= URING_LOOKED;
+    evi_looks_add (&self->looks, fd, evi_bits_asked (want), evi_name_row (loop, fd));
+    loop->stats.looks++;
+}
+
+/* A look for the sake of few rows costs more than arming them: then the request is a one-shot one again. */
+static void uring_modify_busy (struct ev_loop *loop, struct uring *self, int fd, int want)
+{
+    if (EVI_LIKELY (self->batch >= self->loopring.busy_batch / 4 && uring_lets_rows_be_busy (self))) {
+        uring_look (loop, self, fd, want);
+        return;
+    }
+    uring_disarm (loop, self, fd);
+    uring_arm (loop, self, fd, want);
+}
+
+/* What has come while the callbacks ran: rows that are not to be asked about yet, are. A request that has ended is
+ * told at the reap, too. */
+static void uring_follow_hints (struct ev_loop *loop, struct uring *self)
+{
+    struct evi_loopring *it = &self->loopring;
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < it->stash_count; i++) {
+        struct evi_cqe cqe = it->stash[i];
+        int fd = (int) (uint32_t) cqe.user_data, busy;
+
+        busy = evi_name_tag (cqe.user_data) == EVI_NAME_POLL && loop->fds.rows[fd].mark & URING_BUSY;
+        if (busy && !(loop->fds.rows[fd].mark & URING_LOOKED))
+            uring_look (loop, self, fd, loop->fds.rows[fd].told);
+        if (!busy || !(cqe.flags & EVI_CQE_F_MORE))
+            it->stash[kept++] = cqe;
+    }
+    it->stash_count = kept;
+}
+
+/* Fetches all there is, also what the kernel holds back: what comes afterwards is news. */
+static void uring_collect_hints (struct ev_loop *loop, struct uring *self)
+{
+    struct evi_loopring *it = &self->loopring;
+    int err = 0;
+
+    for (unsigned tries = 0; tries < URING_HINT_TRIES; tries++) {
+        if (evi_ring_ready (&it->ring))
+            evi_loopring_set_aside (loop, it, 0);
+        if (err || !(evi_ring_flags (&it->ring) & (EVI_SQ_TASKRUN | EVI_SQ_CQ_OVERFLOW)))
+            break;
+        err = evi_loopring_enter (loop, it, 0, &evi_at_once, 0);
+    }
+    if (EVI_UNLIKELY (err < 0 && err != -EINTR))
+        it->verdict = err;
+    uring_follow_hints (loop, self);
+}
+
+static void uring_look_at_busy (struct ev_loop *loop)
+{
+    struct uring *self = loop->backend_data;
+    int err;
+
+    if (EVI_LIKELY (!self->has_busy) || uring_prepare (loop, self) < 0)
+        return;
+    uring_collect_hints (loop, self);
+    err = evi_looks_ask (&self->looks);
+    if (EVI_UNLIKELY (err < 0 && err != -EINTR)) /* more than it may be asked of: one-shot for all of them */
+        self->loopring.busy_batch = 0;
+}
+
+static void uring_looked (struct ev_loop *loop, struct uring *self, int fd, int found)
+{
+    if (!found)
+        return;
+    if (EVI_UNLIKELY (found & POLLNVAL)) {
+        uring_refused (loop, self, fd, -EBADF);
+        return;
+    }
+    self->batch++;
+    evi_fd_ready (loop, fd, evi_bits_got ((unsigned) found));
+    evi_fd_look (loop, fd);
+}
+
+static void uring_reap_looks (struct ev_loop *loop, struct uring *self)
+{
+    for (unsigned i = 0; i < self->looks.count; i++) {
+        int fd = self->looks.fds[i].fd;
+
+        if (EVI_UNLIKELY ((unsigned) fd >= loop->fds.count
+                          || self->looks.names[i] != evi_name_row (loop, fd)))
+            continue;
+        loop->fds.rows[fd].mark &= (uint8_t) ~URING_LOOKED;
+        if (EVI_LIKELY (self->looks.found >= 0))
+            uring_looked (loop, self, fd, self->looks.fds[i].revents);
+        else
+            evi_fd_look (loop, fd);
+    }
+    evi_looks_clear (&self->looks);
+}
+
 /* ---- the way out ---- */
 
 /* The kernel knows of this row. */
-EVI_COLD static int uring_modify_known (struct ev_loop *loop, struct uring *self, int fd, int want, int fresh)
+EVI_COLD static int uring_modify_known (struct ev_loop *loop, struct uring *self, int fd, int want, int why)
 {
     struct evi_row *row = &loop->fds.rows[fd];
+    int fresh = why & EVI_WHY_FRESH;
 
     if (row->mark & URING_PARKED) {
         if (!fresh)
@@ -283,6 +450,7 @@ EVI_COLD static int uring_modify_known (struct ev_loop *loop, struct uring *self
         row->mark = 0;
     }
     if (row->mark & URING_ARMED) {
+        row->mark &= (uint8_t) ~URING_OFTEN;
         if (want && !fresh && !(row->mark & URING_MULTI)) {
             uring_change (loop, self, fd, want);
             return 0;
@@ -294,15 +462,22 @@ EVI_COLD static int uring_modify_known (struct ev_loop *loop, struct uring *self
     return 0;
 }
 
-static int uring_modify (struct ev_loop *loop, int fd, int told, int want, int fresh)
+static int uring_modify (struct ev_loop *loop, int fd, int told, int want, int why)
 {
     struct uring *self = loop->backend_data;
+    struct evi_row *row = &loop->fds.rows[fd];
 
     (void) told;
-    if (EVI_UNLIKELY (loop->fds.rows[fd].mark & (URING_PARKED | URING_ARMED)))
-        return uring_modify_known (loop, self, fd, want, fresh);
-    if (want)
-        uring_arm (loop, self, fd, want);
+    if (why == EVI_WHY_LOOK && row->mark & URING_BUSY) {
+        uring_modify_busy (loop, self, fd, want);
+        return 0;
+    }
+    if (EVI_UNLIKELY (row->mark & (URING_PARKED | URING_ARMED)))
+        return uring_modify_known (loop, self, fd, want, why);
+    if (!want)
+        return 0;
+    uring_count_answer (loop, self, row, why);
+    uring_arm (loop, self, fd, want);
     return 0;
 }
 
@@ -353,15 +528,6 @@ static void uring_release (struct ev_loop *loop, int fd)
 }
 
 /* ---- sleeping ---- */
-
-/* What has to be in order before the ring is entered. 0, or what is to become of it. */
-static int uring_prepare (struct ev_loop *loop, struct uring *self)
-{
-    if (EVI_UNLIKELY (evi_loopring_check (&self->loopring)))
-        return self->loopring.verdict;
-    uring_park_arm (loop, self);
-    return self->loopring.verdict;
-}
 
 static ev_tstamp uring_time_left (const struct ev_loop *loop, ev_tstamp limit)
 {
@@ -420,7 +586,7 @@ static int uring_wait (struct ev_loop *loop, ev_tstamp limit)
     if (err < 0)
         return err;
     evi_loopring_drain_event_fd (it);
-    sleepy = limit > 0 && !it->stash_count && !evi_loopring_news (loop, it);
+    sleepy = limit > 0 && !it->stash_count && !self->looks.found && !evi_loopring_news (loop, it);
     if (sleepy ? limit < URING_LONG && evi_ring_flags (&it->ring) & EVI_SQ_TASKRUN : !evi_loopring_idle (it))
         err = evi_loopring_enter (loop, it, 0, &evi_at_once, 0);
     if (!err && sleepy && !evi_loopring_news (loop, it))
@@ -430,22 +596,19 @@ static int uring_wait (struct ev_loop *loop, ev_tstamp limit)
 
 /* ---- the way in ---- */
 
-static void uring_refused (struct ev_loop *loop, struct uring *self, int fd, int err)
+/* What was set aside is from before the look, and so a hint only. */
+static void uring_polled_busy (struct ev_loop *loop, struct uring *self, int fd, const struct evi_cqe *cqe)
 {
-    switch (err) {
-    case -ECANCELED: /* the thread that armed it has ended (U-10): arm it from this one */
-    case -ENOMEM:
-    case -EAGAIN:
-    case -EINTR:
-        evi_fd_again (loop, fd);
-        break;
-    case -EBADF:
-        loop->fds.rows[fd].told = 0;
-        evi_fd_broken (loop, fd, err);
-        break;
-    default: /* EINVAL, EOPNOTSUPP: not this kind of file */
-        uring_park (loop, self, fd);
+    int got = evi_bits_got ((unsigned) cqe->res) & loop->fds.rows[fd].told;
+
+    if (got && !self->loopring.stash_count) { /* not RDHUP alone (U-5) */
+        self->batch++;
+        evi_fd_ready (loop, fd, got);
     }
+    if (!(cqe->flags & EVI_CQE_F_MORE))
+        evi_fd_again (loop, fd);
+    else if (got)
+        evi_fd_look (loop, fd);
 }
 
 static void uring_polled (struct ev_loop *loop, struct uring *self, const struct evi_cqe *cqe)
@@ -460,9 +623,13 @@ static void uring_polled (struct ev_loop *loop, struct uring *self, const struct
         return;
     }
     if (!more)
-        row->mark = (uint8_t) ((mark & URING_QUIET) | URING_FIRED);
+        row->mark = mark & (URING_QUIET | URING_OFTEN);
     if (EVI_UNLIKELY (cqe->res < 0 || cqe->res & POLLNVAL)) {
         uring_refused (loop, self, (int) fd, cqe->res < 0 ? cqe->res : -EBADF);
+        return;
+    }
+    if (mark & URING_BUSY) {
+        uring_polled_busy (loop, self, (int) fd, cqe);
         return;
     }
     got = evi_bits_got ((unsigned) cqe->res);
@@ -474,6 +641,7 @@ static void uring_polled (struct ev_loop *loop, struct uring *self, const struct
     }
     if (EVI_UNLIKELY (mark & URING_QUIET))
         row->mark &= (uint8_t) ~URING_QUIET;
+    self->batch++;
     evi_fd_ready (loop, (int) fd, got);
     if (!more || !row->ours) /* also: a quiet row has news, so back to one-shot */
         evi_fd_again (loop, (int) fd);
@@ -519,7 +687,10 @@ static void uring_reap (struct ev_loop *loop)
         return;
     if (EVI_UNLIKELY (self->late_count))
         uring_take_back_late (loop, self);
+    self->batch = 0;
     evi_loopring_reap (loop, &self->loopring, uring_complete);
+    if (self->looks.count)
+        uring_reap_looks (loop, self);
 }
 
 /* ---- inside another loop ---- */
@@ -583,6 +754,7 @@ EVI_HOME const struct evi_backend evi_uring = {
     .close = uring_close,
     .reopen = uring_reopen,
     .modify = uring_modify,
+    .look = uring_look_at_busy,
     .wait = uring_wait,
     .reap = uring_reap,
     .release = uring_release,

@@ -15,7 +15,7 @@
 #if EV_USE_SELECT
 #include <sys/select.h>
 #endif
-#if EV_USE_POLL
+#if EV_USE_POLL || EV_USE_IOURING
 #include <poll.h>
 #endif
 #if EVI_LINUX
@@ -232,7 +232,7 @@ EVI int evi_sys_select (int count, void *reads, void *writes, struct timeval *li
 }
 #endif
 
-#if EV_USE_POLL
+#if EV_USE_POLL || EV_USE_IOURING
 EVI int evi_sys_poll (struct pollfd *fds, unsigned count, int limit_ms)
 {
     EVI_SYS_FAULT ("poll");

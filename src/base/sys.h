@@ -72,7 +72,7 @@ EVI int evi_sys_wait_child (int *status);
 struct timeval;
 EVI int evi_sys_select (int count, void *reads, void *writes, struct timeval *limit);
 #endif
-#if EV_USE_POLL
+#if EV_USE_POLL || EV_USE_IOURING
 struct pollfd;
 EVI int evi_sys_poll (struct pollfd *fds, unsigned count, int limit_ms);
 #endif

@@ -20,9 +20,9 @@ struct evi_backend {
     void (*close) (struct ev_loop *loop);
     /* Kernel state made anew, with no interest: every row will be told again. 0 or -errno. May be NULL. */
     int (*reopen) (struct ev_loop *loop);
-    /* The kernel shall report want for fd from now on; may be queued until wait. fresh: the number may stand for
-     * another file than before. Only from evi_fd_reify. 0 or -errno: then the row is broken. */
-    int (*modify) (struct ev_loop *loop, int fd, int told, int want, int fresh);
+    /* The kernel shall report want for fd from now on; may be queued until wait. why: EVI_WHY_*; with FRESH the
+     * number may stand for another file than before. Only from evi_fd_reify. 0 or -errno: then the row is broken. */
+    int (*modify) (struct ev_loop *loop, int fd, int told, int want, int why);
     /* Submits what is queued; returns when something is there, limit seconds are over, or a signal came. The only
      * call that blocks; other threads may change the loop meanwhile (HK-5), so it touches only the kernel and
      * its own buffers. 0, or -errno for loop/run.c. */
@@ -32,6 +32,9 @@ struct evi_backend {
 
     /* The rest may be NULL. */
 
+    /* Before each wait, while the loop is still the caller's alone: asks which rows are ready of those the kernel
+     * tells changes of (evi_fd_look). The answers are handed over by reap. Never blocks. */
+    void (*look) (struct ev_loop *loop);
     /* The last watcher of fd is gone: when this returns the kernel holds nothing of it, so that close closes. */
     void (*release) (struct ev_loop *loop, int fd);
     /* Submits what is queued, without waiting or reaping: for a loop inside another one. */

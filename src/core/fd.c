@@ -64,16 +64,16 @@ EVI void evi_fd_reify (struct ev_loop *loop)
         fd_break_chain (loop, &loop->fds.nowhere);
     count = loop->fds.change_count;
     for (unsigned i = 0; i < count; i++) {
-        int fd = loop->fds.changes[i], fresh, want, err;
+        int fd = loop->fds.changes[i], why, want, err;
         struct evi_row *row = &loop->fds.rows[fd];
 
         want = evi_fd_want (row);
-        fresh = row->why & EVI_WHY_FRESH;
+        why = row->why;
         row->why = 0;
-        if (want == row->told && !(fresh && want))
+        if (want == row->told && !(want && why & (EVI_WHY_FRESH | EVI_WHY_LOOK)))
             continue;
-        loop->stats.changes++;
-        err = loop->backend->modify (loop, fd, row->told, want, fresh);
+        loop->stats.changes += why != EVI_WHY_LOOK;
+        err = loop->backend->modify (loop, fd, row->told, want, why);
         if (EVI_UNLIKELY (err < 0))
             evi_fd_broken (loop, fd, err);
         else
@@ -87,7 +87,7 @@ EVI void evi_fd_ready (struct ev_loop *loop, int fd, int got)
     struct evi_row *row = &loop->fds.rows[fd];
 
     /* A change not yet told: the report may be about an earlier file. If not, it comes again: levels do (IO-8). */
-    if (EVI_UNLIKELY (row->why & ~EVI_WHY_AGAIN))
+    if (EVI_UNLIKELY (row->why & EVI_WHY_PROGRAM))
         return;
     loop->stats.events++;
     evi_fd_feed (loop, fd, got);
@@ -110,6 +110,11 @@ EVI void evi_fd_again (struct ev_loop *loop, int fd)
     evi_fd_change (loop, fd, EVI_WHY_AGAIN);
 }
 
+EVI void evi_fd_look (struct ev_loop *loop, int fd)
+{
+    evi_fd_change (loop, fd, EVI_WHY_LOOK);
+}
+
 /* Without its own descriptors a loop could not be woken: they are never given up, only tried again. */
 static void fd_insist (struct ev_loop *loop, int fd, int err)
 {
@@ -125,7 +130,7 @@ EVI void evi_fd_broken (struct ev_loop *loop, int fd, int err)
         fd_insist (loop, fd, err);
         return;
     }
-    if (loop->fds.rows[fd].why & ~EVI_WHY_AGAIN) /* said of an earlier file, as in evi_fd_ready */
+    if (loop->fds.rows[fd].why & EVI_WHY_PROGRAM) /* said of an earlier file, as in evi_fd_ready */
         return;
     fd_break_chain (loop, &loop->fds.rows[fd].head);
 }

@@ -107,6 +107,8 @@ static int run_backend_wait (struct ev_loop *loop, ev_tstamp limit)
 {
     int err;
 
+    if (loop->backend->look)
+        loop->backend->look (loop);
     loop->deadline = loop->clock.mono + limit; /* behind the hook another thread may look at the clock */
     loop->waiting = 1;
     if (loop->release)

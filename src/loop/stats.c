@@ -99,6 +99,7 @@ static void stats_print (const struct ev_loop *loop, FILE *out)
         { "polls_armed", s->polls_armed },
         { "polls_rearmed", s->polls_rearmed },
         { "polls_removed", s->polls_removed },
+        { "looks", s->looks },
         { "stale", s->stale },
         { "overflows", s->overflows },
         { "sweeps", s->sweeps },

@@ -7,12 +7,12 @@ static char told_text[512];
 static int refuse; /* a descriptor the backend refuses */
 static int feed_error;
 
-static int mock_modify (struct ev_loop *loop, int fd, int told, int want, int fresh)
+static int mock_modify (struct ev_loop *loop, int fd, int told, int want, int why)
 {
     char line[64];
 
     (void) loop;
-    snprintf (line, sizeof line, "%d:%d>%d%s ", fd, told, want, fresh ? "!" : "");
+    snprintf (line, sizeof line, "%d:%d>%d%s ", fd, told, want, why & EVI_WHY_FRESH ? "!" : "");
     strncat (told_text, line, sizeof told_text - strlen (told_text) - 1);
     return fd == refuse ? -EBADF : 0;
 }
