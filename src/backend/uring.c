@@ -611,7 +611,7 @@ static void uring_polled_busy (struct ev_loop *loop, struct uring *self, int fd,
         evi_fd_look (loop, fd);
 }
 
-static void uring_polled (struct ev_loop *loop, struct uring *self, const struct evi_cqe *cqe)
+EVI_APART static void uring_polled (struct ev_loop *loop, struct uring *self, const struct evi_cqe *cqe)
 {
     uint32_t fd = (uint32_t) cqe->user_data;
     struct evi_row *row = fd < loop->fds.count ? &loop->fds.rows[fd] : NULL;

@@ -57,6 +57,14 @@ EVI_INLINE_HOT unsigned evi_sys_process (void)
     return EVI_LIKELY (number) ? number : evi_sys_process_first (page);
 }
 
+/* Nonzero: this is the process with that number. Zero: probably not; ask evi_sys_process. */
+EVI_INLINE_HOT int evi_sys_same_process (unsigned number)
+{
+    unsigned *page = __atomic_load_n (&evi_sys_birth, __ATOMIC_ACQUIRE);
+
+    return EVI_LIKELY (page && __atomic_load_n (page, __ATOMIC_RELAXED) == number);
+}
+
 /* An environment variable; they count only while the process runs as who started it. NULL: not set. */
 EVI const char *evi_sys_environment (const char *name);
 

@@ -106,4 +106,25 @@ EVI_INLINE void evi_unref (struct ev_loop *loop)
 #define EVI_VERIFY_CHANGE(loop) ((void) 0)
 #endif
 
+/* Operations start and end so often that these stand where they are used. For all others: evi_list_start and _stop. */
+EVI_INLINE_HOT void evi_list_put (struct ev_loop *loop, struct evi_list *list, void *w) /* there is room */
+{
+    ev_watcher *watcher = w;
+
+    list->items[list->count++] = watcher;
+    evi_set_priority (watcher, evi_level (watcher) + EV_MINPRI); /* clamped, and written back (PQ-8) */
+    watcher->active = (int) list->count;
+    loop->refs++;
+}
+
+EVI_INLINE_HOT void evi_list_take (struct ev_loop *loop, struct evi_list *list, void *w)
+{
+    ev_watcher *watcher = w, *last = list->items[--list->count];
+
+    list->items[watcher->active - 1] = last;
+    last->active = watcher->active;
+    watcher->active = 0;
+    loop->refs--;
+}
+
 #endif

@@ -38,18 +38,12 @@ EVI void evi_list_start (struct ev_loop *loop, struct evi_list *list, void *w)
         list_grow_and_start (loop, list, w);
         return;
     }
-    list->items[list->count++] = w;
-    evi_watcher_start (loop, w, (int) list->count);
+    evi_list_put (loop, list, w);
 }
 
 EVI void evi_list_stop (struct ev_loop *loop, struct evi_list *list, void *w)
 {
-    unsigned at = (unsigned) evi_is_active (w) - 1;
-    ev_watcher *last = list->items[--list->count];
-
-    list->items[at] = last;
-    last->active = (int) at + 1;
-    evi_watcher_stop (loop, w);
+    evi_list_take (loop, list, w);
 }
 
 EVI void evi_list_feed (struct ev_loop *loop, const struct evi_list *list, int revents)

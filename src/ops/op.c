@@ -130,10 +130,10 @@ static void op_queue (struct ev_loop *loop, ev_op *op)
  * told, before the other one's callback has run. */
 EVI_INLINE void op_dispatch (struct ev_loop *loop, ev_op *op, int follows)
 {
-    if (EVI_LIKELY (!follows && !loop->ops->queued && evi_op_uring_start_now (loop, op)))
-        loop->op_started = 1;
-    else
+    if (EVI_UNLIKELY (follows || loop->ops->queued))
         op_queue (loop, op);
+    else
+        evi_op_uring_dispatch (loop, op);
 }
 
 EVI void evi_op_again (struct ev_loop *loop, ev_op *op)
@@ -167,9 +167,16 @@ static int op_wants_lane (const ev_op *op)
 /* First in, first out, one at a time: two receives on one socket complete swapped, if the kernel has both. */
 EVI_APART static void op_lane_join (struct ev_loop *loop, ev_op *op, int follows)
 {
-    struct evi_lane *lane = evi_op_lane (loop, op);
-    ev_op *head = lane->head;
+    struct evi_lane *lane;
+    ev_op *head;
 
+    if (EVI_UNLIKELY (evi_op_lane_fit (loop, op->fd) < 0)) {
+        op->hint |= EVI_HINT_BAD_FD;
+        op_queue (loop, op);
+        return;
+    }
+    lane = evi_op_lane (loop, op);
+    head = lane->head;
     op->hint |= EVI_HINT_LANE;
     op->next = NULL;
     if (EVI_LIKELY (!head)) {
@@ -239,27 +246,37 @@ EVI_COLD static void op_start_timer (struct ev_loop *loop, ev_op *op, ev_tstamp 
 }
 
 /* Its turn has come: nothing it is linked to stands before it any more. */
-EVI_INLINE void op_enter (struct ev_loop *loop, ev_op *op, int follows)
+EVI_INLINE void op_enter_untimed (struct ev_loop *loop, ev_op *op, int follows)
+{
+    if (op_wants_lane (op))
+        op_lane_join (loop, op, follows);
+    else
+        op_dispatch (loop, op, follows);
+}
+
+static void op_enter (struct ev_loop *loop, ev_op *op, int follows)
 {
     if (EVI_UNLIKELY (op->limit > 0))
         op_start_timer (loop, op, op->limit);
-    if (!op_wants_lane (op))
-        op_dispatch (loop, op, follows);
-    else if (EVI_LIKELY (evi_op_lane_fit (loop, op->fd) == 0))
-        op_lane_join (loop, op, follows);
-    else {
-        op->hint |= EVI_HINT_BAD_FD;
-        op_queue (loop, op);
-    }
+    op_enter_untimed (loop, op, follows);
 }
 
-static void op_activate (struct ev_loop *loop, ev_op *op)
+/* The list of those that are active has room. */
+EVI_INLINE_HOT void op_activate_here (struct ev_loop *loop, ev_op *op)
 {
     op->result = 0;
     op->moved = 0;
     op->wish = op->hint = 0;
-    evi_list_start (loop, &loop->ops->active, op);
+    evi_list_put (loop, &loop->ops->active, op);
     loop->stats.op_starts++;
+}
+
+static void op_activate (struct ev_loop *loop, ev_op *op)
+{
+    struct evi_list *active = &loop->ops->active;
+
+    EVI_FIT (active->items, active->room, active->count + 1);
+    op_activate_here (loop, op);
 }
 
 /* Everything that is linked behind op waits from now on. */
@@ -277,12 +294,8 @@ EVI_COLD static void op_activate_links (struct ev_loop *loop, ev_op *op)
     }
 }
 
-void ev_op_start (EV_P_ ev_op *op) EV_NOEXCEPT
+EVI_APART static void op_start_special (struct ev_loop *loop, ev_op *op)
 {
-    EVI_DOOR;
-
-    if (ev_is_active (op))
-        return;
     if (EVI_UNLIKELY (ev_is_pending (op))) {
         evi_complain ("ev_op_start", "its last completion has not been told yet");
         return;
@@ -294,6 +307,28 @@ void ev_op_start (EV_P_ ev_op *op) EV_NOEXCEPT
     if (EVI_UNLIKELY (op->link))
         op_activate_links (loop, op);
     op_enter (loop, op, 0);
+}
+
+/* Mostly there is nothing to be seen to before it. */
+static int op_starts_plainly (const struct ev_loop *loop, const ev_op *op)
+{
+    const struct evi_ops *ops = loop->ops;
+
+    return !ev_is_pending (op) && ops && evi_sys_same_process (ops->process)
+           && ops->active.count < ops->active.room && !op->link && !(op->limit > 0);
+}
+
+void ev_op_start (EV_P_ ev_op *op) EV_NOEXCEPT
+{
+    EVI_DOOR;
+
+    if (ev_is_active (op))
+        return;
+    if (EVI_LIKELY (op_starts_plainly (loop, op))) {
+        op_activate_here (loop, op);
+        op_enter_untimed (loop, op, 0);
+    } else
+        op_start_special (loop, op);
     EVI_VERIFY_CHANGE (loop);
 }
 
@@ -308,14 +343,8 @@ static void op_hand_over (struct ev_loop *loop, ev_op *op)
 
 /* Only what is in the queue now: an operation that gets its turn because its predecessor was done at once waits
  * for the next time, behind the predecessor's callback. */
-EVI int evi_ops_reify (struct ev_loop *loop)
+EVI_APART static void ops_hand_over (struct ev_loop *loop, struct evi_ops *ops, unsigned count)
 {
-    struct evi_ops *ops = loop->ops;
-    unsigned count = ops->queued;
-
-    loop->op_started = 0;
-    evi_ops_reborn (loop);
-    evi_op_uring_turn (loop);
     for (unsigned i = 0; i < count; i++)
         if (EVI_LIKELY (ops->queue[i] != NULL))
             op_hand_over (loop, ops->queue[i]);
@@ -325,6 +354,17 @@ EVI int evi_ops_reify (struct ev_loop *loop)
         if (ops->queue[i])
             ops->queue[i]->slot = i;
     }
+}
+
+EVI int evi_ops_reify (struct ev_loop *loop)
+{
+    unsigned count = loop->ops->queued;
+
+    loop->op_started = 0;
+    evi_ops_reborn (loop);
+    evi_op_uring_turn (loop);
+    if (count)
+        ops_hand_over (loop, loop->ops, count);
     evi_bufs_resume (loop);
     evi_op_uring_flush (loop);
     return loop->op_told;
@@ -543,7 +583,8 @@ EVI void evi_op_done (struct ev_loop *loop, ev_op *op, ssize_t result)
         op_done_special (loop, op, result);
         return;
     }
-    op_deactivate (loop, op);
+    op->state = EVI_STATE_IDLE;
+    evi_list_take (loop, &loop->ops->active, op);
     op->result = result;
     op_tell (loop, op);
 }
@@ -722,7 +763,9 @@ EVI_COLD static void ops_disown (struct ev_loop *loop)
 
 EVI void evi_ops_reborn (struct ev_loop *loop)
 {
-    if (EVI_UNLIKELY (loop->ops && loop->ops->process != evi_sys_process ()))
+    if (EVI_LIKELY (!loop->ops || evi_sys_same_process (loop->ops->process)))
+        return;
+    if (loop->ops->process != evi_sys_process ())
         ops_disown (loop);
 }
 

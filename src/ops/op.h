@@ -209,8 +209,8 @@ EVI void evi_op_begin (ev_op *op, int code); /* for the set functions: all priva
 /* Before operations are handed out: is there a ring, and may this thread speak to it? An operation that is alone there
  * may be done otherwise. */
 EVI void evi_op_uring_turn (struct ev_loop *loop);
-/* As the next, for one that has just been started: if the ring is ready for it, it need not be queued. */
-EVI int evi_op_uring_start_now (struct ev_loop *loop, ev_op *op);
+/* One that has just been started: to the ring, if that is ready for it, else back to be queued. */
+EVI void evi_op_uring_dispatch (struct ev_loop *loop, ev_op *op);
 /* Nonzero: taken. Zero: there is no ring, or it cannot do this. */
 EVI int evi_op_uring_start (struct ev_loop *loop, ev_op *op);
 /* Nonzero: the kernel has not seen it, nor will it. */

@@ -57,17 +57,22 @@ static const uint8_t op_uring_plain[] = { EVI_CODE_READ,   EVI_CODE_READV,    EV
 
 /* ---- slots ---- */
 
-static unsigned op_uring_slot_take (struct evi_ops *ops, ev_op *op)
+EVI_COLD static void op_uring_slots_grow (struct evi_ops *ops)
+{
+    unsigned from = ops->slot_count;
+
+    EVI_FIT_ZEROED (ops->slots, ops->slot_count, from + 1);
+    for (unsigned i = from; i < ops->slot_count; i++) {
+        ops->slots[i].name = evi_name (EVI_NAME_OP, 0, i);
+        ops->slots[i].is.next = i + 1;
+    }
+}
+
+/* There is a free one. */
+EVI_INLINE unsigned op_uring_slot_take (struct evi_ops *ops, ev_op *op)
 {
     unsigned id = ops->slot_free;
 
-    if (EVI_UNLIKELY (id == ops->slot_count)) {
-        EVI_FIT_ZEROED (ops->slots, ops->slot_count, id + 1);
-        for (unsigned i = id; i < ops->slot_count; i++) {
-            ops->slots[i].name = evi_name (EVI_NAME_OP, 0, i);
-            ops->slots[i].is.next = i + 1;
-        }
-    }
     ops->slot_free = ops->slots[id].is.next;
     ops->slots[id].is.op = op;
     ops->slot_last = id;
@@ -275,7 +280,7 @@ EVI_APART static void op_uring_fill_special (struct ev_loop *loop, struct evi_sq
     }
 }
 
-static void op_uring_fill (struct ev_loop *loop, struct evi_sqe *sqe, const ev_op *op)
+EVI_INLINE void op_uring_fill (struct evi_sqe *sqe, const ev_op *op)
 {
     sqe->opcode = op_uring_opcodes[op->code];
     sqe->fd = op->fd;
@@ -283,38 +288,69 @@ static void op_uring_fill (struct ev_loop *loop, struct evi_sqe *sqe, const ev_o
     sqe->len = op_uring_length (op->size);
     sqe->off = (uint64_t) op->offset;
     sqe->op_flags = op->flags;
-    if (!op_uring_is_plain (loop->ops, op))
-        op_uring_fill_special (loop, sqe, op);
 }
 
-EVI_INLINE void op_uring_submit (struct ev_loop *loop, ev_op *op, struct evi_sqe *sqe)
+/* A plain one: as the table says. */
+EVI_INLINE void op_uring_submit_plain (struct ev_loop *loop, ev_op *op, struct evi_sqe *sqe)
 {
     struct evi_ops *ops = loop->ops;
     unsigned id = op_uring_slot_take (ops, op);
 
-    op_uring_fill (loop, sqe, op);
+    op_uring_fill (sqe, op);
     sqe->user_data = ops->slots[id].name;
     op->slot = id;
     op->state = EVI_STATE_RING;
     loop->stats.ops_ring++;
 }
 
+static void op_uring_submit (struct ev_loop *loop, ev_op *op, struct evi_sqe *sqe)
+{
+    struct evi_ops *ops = loop->ops;
+
+    if (EVI_UNLIKELY (ops->slot_free == ops->slot_count))
+        op_uring_slots_grow (ops);
+    op_uring_submit_plain (loop, op, sqe);
+    if (!op_uring_is_plain (ops, op)) {
+        op_uring_fill_special (loop, sqe, op);
+        sqe->user_data = ops->slots[op->slot].name; /* also: a submission entry of the program */
+    }
+}
+
+static int op_uring_takes_now (const struct ev_loop *loop)
+{
+    return EVI_LIKELY (loop->ops->road == OP_URING_ROAD_RING && !loop->waiting);
+}
+
+EVI_APART static void op_uring_dispatch_special (struct ev_loop *loop, ev_op *op)
+{
+    struct evi_sqe *sqe = NULL;
+
+    if (op_uring_takes_now (loop)
+        && (op_uring_is_plain (loop->ops, op) || (!op_uring_refuses (op) && op_uring_can (loop, op))))
+        sqe = evi_ring_sqe (&loop->ring->ring);
+    if (EVI_UNLIKELY (!sqe)) {
+        evi_op_again (loop, op);
+        return;
+    }
+    op_uring_submit (loop, op, sqe);
+    loop->op_started = 1;
+}
+
 /* Nothing here can have another thread in it, or be of another process: the road was found open since the last time
  * either could have changed. */
-EVI int evi_op_uring_start_now (struct ev_loop *loop, ev_op *op)
+EVI void evi_op_uring_dispatch (struct ev_loop *loop, ev_op *op)
 {
     struct evi_ops *ops = loop->ops;
     struct evi_sqe *sqe;
 
-    if (ops->road != OP_URING_ROAD_RING || loop->waiting)
-        return 0;
-    if (!op_uring_is_plain (ops, op) && (op_uring_refuses (op) || !op_uring_can (loop, op)))
-        return 0;
-    sqe = evi_ring_sqe (&loop->ring->ring);
-    if (EVI_UNLIKELY (!sqe))
-        return 0;
-    op_uring_submit (loop, op, sqe);
-    return 1;
+    if (!op_uring_is_plain (ops, op) || !op_uring_takes_now (loop)
+        || EVI_UNLIKELY (ops->slot_free == ops->slot_count)
+        || EVI_UNLIKELY (!(sqe = evi_ring_sqe (&loop->ring->ring)))) {
+        op_uring_dispatch_special (loop, op);
+        return;
+    }
+    op_uring_submit_plain (loop, op, sqe);
+    loop->op_started = 1;
 }
 
 /* The ring is about to be made anew, or to be given up: it waits for that. */
@@ -1007,10 +1043,9 @@ EVI void evi_op_uring_turn (struct ev_loop *loop)
     (void) loop;
 }
 
-EVI int evi_op_uring_start_now (struct ev_loop *loop, ev_op *op)
+EVI void evi_op_uring_dispatch (struct ev_loop *loop, ev_op *op)
 {
-    (void) loop, (void) op;
-    return 0;
+    evi_op_again (loop, op);
 }
 
 EVI int evi_op_uring_start (struct ev_loop *loop, ev_op *op)
