@@ -18,6 +18,12 @@ struct evi_looks {
 EVI void evi_looks_add (struct evi_looks *it, int fd, short events, uint64_t name);
 /* How many are ready, or -errno. */
 EVI int evi_looks_ask (struct evi_looks *it);
+EVI_INLINE void evi_looks_move (struct evi_looks *it, unsigned from, unsigned to)
+{
+    it->fds[to] = it->fds[from];
+    it->names[to] = it->names[from];
+}
+
 EVI void evi_looks_clear (struct evi_looks *it);
 EVI void evi_looks_free (struct evi_looks *it);
 

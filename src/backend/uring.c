@@ -53,6 +53,7 @@ struct uring {
     struct evi_looks looks;  /* busy rows that may still be ready */
     unsigned batch;          /* rows that were ready at the last reap */
     int has_busy;            /* there are busy rows, or were */
+    int has_stale_looks;     /* some of looks are of rows that are busy no more */
 };
 
 /* ---- arming and taking back ---- */
@@ -141,6 +142,7 @@ static void uring_disarm (struct ev_loop *loop, struct uring *self, int fd)
     struct evi_row *row = &loop->fds.rows[fd];
 
     uring_take_back (loop, self, evi_name_row (loop, fd), row->mark & URING_MULTI);
+    self->has_stale_looks |= row->mark & URING_LOOKED;
     row->gen++;
     row->mark &= URING_QUIET | URING_PARKED;
 }
@@ -311,10 +313,10 @@ static int uring_prepare (struct ev_loop *loop, struct uring *self)
 
 /* ---- busy rows ----
  *
- * When many rows are ready in every iteration, arming a request for each costs more than anything else the ring does. The
- * request of a row that is always among them becomes a multishot one and stays. That reports edges, so the level
- * is asked for, of all such rows in one poll(2), before the loop sleeps. What the ring said before is no more than a
- * hint by then: the program has read meanwhile. What it says later is news. */
+ * When many rows are ready in every iteration, arming a request for each costs more than anything else the ring
+ * does. The request of a row that is always among them becomes a multishot one and stays. That reports edges, so
+ * the level is asked for, of all rows that were ready last in one poll(2), before the loop sleeps. What the ring has
+ * said by then is no more than a hint: the program has read meanwhile. What it says later is news (decision 0007). */
 
 static int uring_lets_rows_be_busy (const struct uring *self)
 {
@@ -336,22 +338,48 @@ static void uring_count_answer (struct ev_loop *loop, struct uring *self, struct
     }
 }
 
-static void uring_look (struct ev_loop *loop, struct uring *self, int fd, int want)
+/* Its level is to be asked for before the next sleep. */
+static void uring_look (struct ev_loop *loop, struct uring *self, int fd)
 {
-    loop->fds.rows[fd].mark |= URING_LOOKED;
-    evi_looks_add (&self->looks, fd, evi_bits_asked (want), evi_name_row (loop, fd));
-    loop->stats.looks++;
+    struct evi_row *row = &loop->fds.rows[fd];
+
+    if (row->mark & URING_LOOKED)
+        return;
+    row->mark |= URING_LOOKED;
+    evi_looks_add (&self->looks, fd, evi_bits_asked (row->told), evi_name_row (loop, fd));
 }
 
-/* A look for the sake of few rows costs more than arming them: then the request is a one-shot one again. */
-static void uring_modify_busy (struct ev_loop *loop, struct uring *self, int fd, int want)
+static int uring_look_is_stale (const struct ev_loop *loop, const struct uring *self, unsigned at)
 {
-    if (EVI_LIKELY (self->batch >= self->loopring.busy_batch / 4 && uring_lets_rows_be_busy (self))) {
-        uring_look (loop, self, fd, want);
-        return;
+    int fd = self->looks.fds[at].fd;
+
+    return (unsigned) fd >= loop->fds.count || self->looks.names[at] != evi_name_row (loop, fd);
+}
+
+/* The program has stopped or changed some of them. */
+static void uring_drop_stale_looks (const struct ev_loop *loop, struct uring *self)
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < self->looks.count; i++)
+        if (!uring_look_is_stale (loop, self, i))
+            evi_looks_move (&self->looks, i, kept++);
+    self->looks.count = kept;
+    self->has_stale_looks = 0;
+}
+
+/* A look for the sake of few rows costs more than arming them: then their requests are one-shot ones again. */
+static void uring_end_busy (struct ev_loop *loop, struct uring *self)
+{
+    for (unsigned i = 0; i < self->looks.count; i++) {
+        int fd = self->looks.fds[i].fd;
+
+        if (uring_look_is_stale (loop, self, i))
+            continue;
+        uring_disarm (loop, self, fd);
+        uring_arm (loop, self, fd, loop->fds.rows[fd].told);
     }
-    uring_disarm (loop, self, fd);
-    uring_arm (loop, self, fd, want);
+    evi_looks_clear (&self->looks);
 }
 
 /* What has come while the callbacks ran: rows that are not to be asked about yet, are. A request that has ended is
@@ -366,8 +394,8 @@ static void uring_follow_hints (struct ev_loop *loop, struct uring *self)
         int fd = (int) (uint32_t) cqe.user_data, busy;
 
         busy = evi_name_tag (cqe.user_data) == EVI_NAME_POLL && loop->fds.rows[fd].mark & URING_BUSY;
-        if (busy && !(loop->fds.rows[fd].mark & URING_LOOKED))
-            uring_look (loop, self, fd, loop->fds.rows[fd].told);
+        if (busy)
+            uring_look (loop, self, fd);
         if (!busy || !(cqe.flags & EVI_CQE_F_MORE))
             it->stash[kept++] = cqe;
     }
@@ -399,40 +427,44 @@ static void uring_look_at_busy (struct ev_loop *loop)
 
     if (EVI_LIKELY (!self->has_busy) || uring_prepare (loop, self) < 0)
         return;
+    if (EVI_UNLIKELY (self->batch < self->loopring.busy_batch / 4 || !uring_lets_rows_be_busy (self)))
+        uring_end_busy (loop, self);
     uring_collect_hints (loop, self);
+    if (EVI_UNLIKELY (self->has_stale_looks))
+        uring_drop_stale_looks (loop, self);
+    loop->stats.looks += self->looks.count;
     err = evi_looks_ask (&self->looks);
     if (EVI_UNLIKELY (err < 0 && err != -EINTR)) /* more than it may be asked of: one-shot for all of them */
         self->loopring.busy_batch = 0;
 }
 
-static void uring_looked (struct ev_loop *loop, struct uring *self, int fd, int found)
+/* Nonzero: it was ready, and is to be looked at again. */
+static int uring_looked (struct ev_loop *loop, struct uring *self, int fd, int found)
 {
-    if (!found)
-        return;
-    if (EVI_UNLIKELY (found & POLLNVAL)) {
-        uring_refused (loop, self, fd, -EBADF);
-        return;
+    if (EVI_LIKELY (found && !(found & POLLNVAL))) {
+        self->batch++;
+        evi_fd_ready (loop, fd, evi_bits_got ((unsigned) found));
+        return 1;
     }
-    self->batch++;
-    evi_fd_ready (loop, fd, evi_bits_got ((unsigned) found));
-    evi_fd_look (loop, fd);
+    loop->fds.rows[fd].mark &= (uint8_t) ~URING_LOOKED;
+    if (EVI_UNLIKELY (found)) {
+        uring_disarm (loop, self, fd);
+        uring_refused (loop, self, fd, -EBADF);
+    }
+    return 0;
 }
 
 static void uring_reap_looks (struct ev_loop *loop, struct uring *self)
 {
-    for (unsigned i = 0; i < self->looks.count; i++) {
-        int fd = self->looks.fds[i].fd;
+    struct evi_looks *looks = &self->looks;
+    unsigned kept = 0;
 
-        if (EVI_UNLIKELY ((unsigned) fd >= loop->fds.count
-                          || self->looks.names[i] != evi_name_row (loop, fd)))
-            continue;
-        loop->fds.rows[fd].mark &= (uint8_t) ~URING_LOOKED;
-        if (EVI_LIKELY (self->looks.found >= 0))
-            uring_looked (loop, self, fd, self->looks.fds[i].revents);
-        else
-            evi_fd_look (loop, fd);
-    }
-    evi_looks_clear (&self->looks);
+    for (unsigned i = 0; i < looks->count; i++)
+        if (EVI_LIKELY (!uring_look_is_stale (loop, self, i))
+            && (EVI_UNLIKELY (looks->found < 0)
+                || uring_looked (loop, self, looks->fds[i].fd, looks->fds[i].revents)))
+            evi_looks_move (looks, i, kept++);
+    looks->count = kept;
 }
 
 /* ---- the way out ---- */
@@ -468,10 +500,6 @@ static int uring_modify (struct ev_loop *loop, int fd, int told, int want, int w
     struct evi_row *row = &loop->fds.rows[fd];
 
     (void) told;
-    if (why == EVI_WHY_LOOK && row->mark & URING_BUSY) {
-        uring_modify_busy (loop, self, fd, want);
-        return 0;
-    }
     if (EVI_UNLIKELY (row->mark & (URING_PARKED | URING_ARMED)))
         return uring_modify_known (loop, self, fd, want, why);
     if (!want)
@@ -509,6 +537,7 @@ static void uring_release (struct ev_loop *loop, int fd)
 
     if (row->mark & URING_PARKED)
         uring_park_tell (loop, self, fd, 0);
+    self->has_stale_looks |= row->mark & URING_LOOKED;
     row->gen++;
     row->mark = row->told = 0;
     if (!armed || !evi_ring_mine (&self->loopring.ring)) /* a fork child lets the parent's requests be */
@@ -608,7 +637,7 @@ static void uring_polled_busy (struct ev_loop *loop, struct uring *self, int fd,
     if (!(cqe->flags & EVI_CQE_F_MORE))
         evi_fd_again (loop, fd);
     else if (got)
-        evi_fd_look (loop, fd);
+        uring_look (loop, self, fd);
 }
 
 EVI_APART static void uring_polled (struct ev_loop *loop, struct uring *self, const struct evi_cqe *cqe)
@@ -622,8 +651,13 @@ EVI_APART static void uring_polled (struct ev_loop *loop, struct uring *self, co
         loop->stats.stale++;
         return;
     }
-    if (!more)
+    if (!more) {
         row->mark = mark & (URING_QUIET | URING_OFTEN);
+        if (EVI_UNLIKELY (mark & URING_LOOKED)) { /* it will be armed anew, perhaps for other events */
+            row->gen++;
+            self->has_stale_looks = 1;
+        }
+    }
     if (EVI_UNLIKELY (cqe->res < 0 || cqe->res & POLLNVAL)) {
         uring_refused (loop, self, (int) fd, cqe->res < 0 ? cqe->res : -EBADF);
         return;
@@ -688,9 +722,9 @@ static void uring_reap (struct ev_loop *loop)
     if (EVI_UNLIKELY (self->late_count))
         uring_take_back_late (loop, self);
     self->batch = 0;
-    evi_loopring_reap (loop, &self->loopring, uring_complete);
     if (self->looks.count)
         uring_reap_looks (loop, self);
+    evi_loopring_reap (loop, &self->loopring, uring_complete);
 }
 
 /* ---- inside another loop ---- */

@@ -70,9 +70,9 @@ EVI void evi_fd_reify (struct ev_loop *loop)
         want = evi_fd_want (row);
         why = row->why;
         row->why = 0;
-        if (want == row->told && !(want && why & (EVI_WHY_FRESH | EVI_WHY_LOOK)))
+        if (want == row->told && !(want && why & EVI_WHY_FRESH))
             continue;
-        loop->stats.changes += why != EVI_WHY_LOOK;
+        loop->stats.changes++;
         err = loop->backend->modify (loop, fd, row->told, want, why);
         if (EVI_UNLIKELY (err < 0))
             evi_fd_broken (loop, fd, err);
@@ -108,11 +108,6 @@ EVI void evi_fd_again (struct ev_loop *loop, int fd)
 {
     loop->fds.rows[fd].told = 0;
     evi_fd_change (loop, fd, EVI_WHY_AGAIN);
-}
-
-EVI void evi_fd_look (struct ev_loop *loop, int fd)
-{
-    evi_fd_change (loop, fd, EVI_WHY_LOOK);
 }
 
 /* Without its own descriptors a loop could not be woken: they are never given up, only tried again. */

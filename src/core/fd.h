@@ -9,7 +9,6 @@ enum {
     EVI_WHY_EVENTS = 1, /* its watchers changed */
     EVI_WHY_FRESH = 2,  /* the number may stand for another open file now (ev_io_set) */
     EVI_WHY_AGAIN = 4,  /* the kernel forgot: a one-shot request has answered */
-    EVI_WHY_LOOK = 8,   /* it tells of changes only: is the row still ready? */
     EVI_WHY_PROGRAM = EVI_WHY_EVENTS | EVI_WHY_FRESH /* … and not the kernel's doing */
 };
 
@@ -37,10 +36,9 @@ struct evi_fds {
 EVI void evi_fd_change (struct ev_loop *loop, int fd, int why);
 EVI void evi_fd_reify (struct ev_loop *loop);
 
-/* For backends, the only words they have for us. */
-EVI void evi_fd_ready (struct ev_loop *loop, int fd, int got); /* the kernel reported these events */
-EVI void evi_fd_again (struct ev_loop *loop, int fd);          /* it must be told anew */
-EVI void evi_fd_look (struct ev_loop *loop, int fd); /* modify shall be called though nothing changed */
+/* For backends, the only three words they have for us. */
+EVI void evi_fd_ready (struct ev_loop *loop, int fd, int got);  /* the kernel reported these events */
+EVI void evi_fd_again (struct ev_loop *loop, int fd);           /* it must be told anew */
 EVI void evi_fd_broken (struct ev_loop *loop, int fd, int err); /* it refuses it, with this -errno */
 
 EVI void evi_fd_feed (struct ev_loop *loop, int fd,
