@@ -15,9 +15,7 @@
  *
  * A report carries a name, not a pointer: descriptor and generation. One that is about an earlier use of the
  * number falls to the floor. */
-#include "bits.h"
-#include "looks.h"
-#include "loopring.h"
+#include "uring.h"
 
 #if EV_USE_IOURING
 
@@ -28,128 +26,13 @@
 #define URING_LONG 1. /* seconds from which on a sleep is long */
 
 enum {
-    URING_FETCH_TRIES = 64,     /* enters until a request taken back must have answered */
-    URING_HINT_TRIES = 1 << 16, /* … until the kernel must have told all it knew */
+    URING_FETCH_TRIES = 64, /* enters until a request taken back must have answered */
     URING_PARK_BATCH = 64
 };
 
-/* row->mark */
-enum {
-    URING_ARMED = 1,   /* the kernel holds a request with the row's present generation */
-    URING_MULTI = 2,   /* … a multishot one */
-    URING_QUIET = 4,   /* answered with RDHUP alone: the next request is multishot */
-    URING_PARKED = 8,  /* lives in the epoll set */
-    URING_BUSY = 16,   /* its multishot request stays, see below */
-    URING_LOOKED = 32, /* … and it is in self->looks */
-    URING_ONCE = 64,   /* how often it was armed again in a row, without any doing of the program: 0 to 3 */
-    URING_OFTEN = 3 * URING_ONCE
-};
-
-struct uring {
-    struct evi_loopring loopring;
-    uint64_t *late; /* requests to take back, from another thread while the owner slept */
-    unsigned late_count, late_room;
-    int park_fd, park_armed; /* the epoll set; the ring watches it */
-    struct evi_looks looks;  /* busy rows that may still be ready */
-    unsigned batch;          /* rows that were ready at the last reap */
-    int has_busy;            /* there are busy rows, or were */
-    int has_stale_looks;     /* some of looks are of rows that are busy no more */
-};
-
-/* ---- arming and taking back ---- */
-
-static uint32_t uring_mask (int want)
-{
-    return evi_poll_mask ((uint32_t) evi_bits_asked (want));
-}
-
-static void uring_fill (struct ev_loop *loop, struct evi_sqe *sqe, int fd, int want)
-{
-    struct evi_row *row = &loop->fds.rows[fd];
-    unsigned mark = row->mark;
-
-    sqe->opcode = EVI_OP_POLL_ADD;
-    sqe->fd = fd;
-    sqe->op_flags = uring_mask (want);
-    sqe->user_data = evi_name_row (loop, fd);
-    loop->stats.polls_armed++;
-    mark |= URING_ARMED;
-    if (EVI_UNLIKELY (mark & (URING_QUIET | URING_BUSY) || row->ours)) {
-        sqe->len = EVI_POLL_ADD_MULTI;
-        mark |= URING_MULTI;
-    }
-    row->mark = (uint8_t) mark;
-}
-
-EVI_COLD static void uring_arm_hard (struct ev_loop *loop, struct uring *self, int fd, int want)
-{
-    struct evi_sqe *sqe = evi_loopring_sqe (loop, &self->loopring);
-
-    if (sqe)
-        uring_fill (loop, sqe, fd, want);
-}
-
-static void uring_arm (struct ev_loop *loop, struct uring *self, int fd, int want)
-{
-    struct evi_sqe *sqe = evi_loopring_sqe_at_hand (&self->loopring);
-
-    if (EVI_LIKELY (sqe != NULL))
-        uring_fill (loop, sqe, fd, want);
-    else
-        uring_arm_hard (loop, self, fd, want);
-}
-
-/* A request that is about a poll request: taking it back, or (with len set) changing it. */
-static struct evi_sqe *uring_about (struct ev_loop *loop, struct uring *self, uint64_t poll)
-{
-    struct evi_sqe *sqe = evi_loopring_sqe (loop, &self->loopring);
-
-    if (!sqe)
-        return NULL;
-    sqe->opcode = EVI_OP_POLL_REMOVE;
-    sqe->fd = -1;
-    sqe->addr = poll;
-    evi_loopring_mute (&self->loopring, sqe);
-    return sqe;
-}
-
-/* POLL_REMOVE misses a multishot request whose next answer is on its way already, which then stays in the ring;
- * ASYNC_CANCEL does not. A one-shot request in that state ends anyway, and is found faster by the former. */
-static void uring_take_back (struct ev_loop *loop, struct uring *self, uint64_t poll, int multi)
-{
-    struct evi_sqe *sqe = uring_about (loop, self, poll);
-
-    if (!sqe)
-        return;
-    if (multi)
-        sqe->opcode = EVI_OP_ASYNC_CANCEL;
-    loop->stats.polls_removed++;
-}
-
-/* The request keeps its name. If it answers first, the change misses it, and the row is armed anew anyway. */
-static void uring_change (struct ev_loop *loop, struct uring *self, int fd, int want)
-{
-    struct evi_sqe *sqe = uring_about (loop, self, evi_name_row (loop, fd));
-
-    if (!sqe)
-        return;
-    sqe->len = EVI_POLL_UPDATE_EVENTS;
-    sqe->op_flags = uring_mask (want);
-}
-
-static void uring_disarm (struct ev_loop *loop, struct uring *self, int fd)
-{
-    struct evi_row *row = &loop->fds.rows[fd];
-
-    uring_take_back (loop, self, evi_name_row (loop, fd), row->mark & URING_MULTI);
-    self->has_stale_looks |= row->mark & URING_LOOKED;
-    row->gen++;
-    row->mark &= URING_QUIET | URING_PARKED;
-}
-
 /* ---- parking: files the ring refuses ---- */
 
-static int uring_park_tell (struct ev_loop *loop, struct uring *self, int fd, int want)
+static int uring_park_tell (struct ev_loop *loop, struct evi_uring *self, int fd, int want)
 {
     struct epoll_event event = { .events = (uint32_t) evi_bits_asked (want) };
     int err;
@@ -161,7 +44,7 @@ static int uring_park_tell (struct ev_loop *loop, struct uring *self, int fd, in
     return err == -EEXIST ? evi_sys_epoll_ctl (self->park_fd, EPOLL_CTL_MOD, fd, &event) : err;
 }
 
-static void uring_park (struct ev_loop *loop, struct uring *self, int fd)
+static void uring_park (struct ev_loop *loop, struct evi_uring *self, int fd)
 {
     if (self->park_fd < 0)
         self->park_fd = evi_sys_epoll_create ();
@@ -170,12 +53,12 @@ static void uring_park (struct ev_loop *loop, struct uring *self, int fd)
         self->park_fd = -1;
         return;
     }
-    loop->fds.rows[fd].mark = URING_PARKED;
+    loop->fds.rows[fd].mark = EVI_URING_PARKED;
     loop->stats.parked++;
     evi_fd_again (loop, fd);
 }
 
-static void uring_park_arm (struct ev_loop *loop, struct uring *self)
+static void uring_park_arm (struct ev_loop *loop, struct evi_uring *self)
 {
     struct evi_sqe *sqe;
 
@@ -184,12 +67,12 @@ static void uring_park_arm (struct ev_loop *loop, struct uring *self)
         return;
     sqe->opcode = EVI_OP_POLL_ADD;
     sqe->fd = self->park_fd;
-    sqe->op_flags = uring_mask (EV_READ);
+    sqe->op_flags = evi_poll_mask (POLLIN);
     sqe->user_data = evi_name (EVI_NAME_PARK, 0, 0);
     self->park_armed = 1;
 }
 
-static void uring_park_reap (struct ev_loop *loop, struct uring *self)
+static void uring_park_reap (struct ev_loop *loop, struct evi_uring *self)
 {
     struct epoll_event events[URING_PARK_BATCH];
     struct timespec at_once = { 0 };
@@ -208,7 +91,7 @@ static void uring_park_reap (struct ev_loop *loop, struct uring *self)
 
 static int uring_open (struct ev_loop *loop)
 {
-    struct uring *self = evi_resize (NULL, sizeof *self);
+    struct evi_uring *self = evi_resize (NULL, sizeof *self);
     int err;
 
     memset (self, 0, sizeof *self);
@@ -225,7 +108,7 @@ static int uring_open (struct ev_loop *loop)
     return 0;
 }
 
-static void uring_park_close (struct uring *self)
+static void uring_park_close (struct evi_uring *self)
 {
     if (self->park_fd >= 0)
         evi_sys_close (self->park_fd);
@@ -235,13 +118,13 @@ static void uring_park_close (struct uring *self)
 
 /* Closing a ring gives files back some time later; a program that ends its loop and opens its port again
  * cannot wait for that. So every request is taken back first. */
-static void uring_take_back_all (struct ev_loop *loop, struct uring *self)
+static void uring_take_back_all (struct ev_loop *loop, struct evi_uring *self)
 {
     struct evi_loopring *it = &self->loopring;
 
     for (unsigned fd = 0; fd < loop->fds.count; fd++)
-        if (loop->fds.rows[fd].mark & URING_ARMED)
-            uring_disarm (loop, self, (int) fd);
+        if (loop->fds.rows[fd].mark & EVI_URING_ARMED)
+            evi_polls_disarm (loop, self, (int) fd);
     for (int tries = 0; tries < URING_FETCH_TRIES && !it->verdict; tries++) {
         if (!evi_ring_queued (&it->ring) && !(evi_ring_flags (&it->ring) & EVI_SQ_TASKRUN))
             return;
@@ -252,7 +135,7 @@ static void uring_take_back_all (struct ev_loop *loop, struct uring *self)
 }
 
 /* In a fork child, or in a thread the ring does not belong to, only the descriptor is closed. */
-static void uring_give_up (struct ev_loop *loop, struct uring *self)
+static void uring_give_up (struct ev_loop *loop, struct evi_uring *self)
 {
     if (self->loopring.ring.fd >= 0 && self->loopring.ring.enabled && evi_loopring_mine (&self->loopring))
         uring_take_back_all (loop, self);
@@ -265,7 +148,7 @@ static void uring_give_up (struct ev_loop *loop, struct uring *self)
 
 static void uring_close (struct ev_loop *loop)
 {
-    struct uring *self = loop->backend_data;
+    struct evi_uring *self = loop->backend_data;
 
     uring_give_up (loop, self);
     evi_loopring_free (&self->loopring);
@@ -277,14 +160,14 @@ static void uring_close (struct ev_loop *loop)
 
 static int uring_reopen (struct ev_loop *loop)
 {
-    struct uring *self = loop->backend_data;
+    struct evi_uring *self = loop->backend_data;
 
     uring_give_up (loop, self);
     return evi_loopring_open (loop, &self->loopring);
 }
 
 /* What the kernel says when it will not watch a row. */
-static void uring_refused (struct ev_loop *loop, struct uring *self, int fd, int err)
+static void uring_refused (struct ev_loop *loop, struct evi_uring *self, int fd, int err)
 {
     switch (err) {
     case -ECANCELED: /* the thread that armed it has ended (U-10): arm it from this one */
@@ -303,7 +186,7 @@ static void uring_refused (struct ev_loop *loop, struct uring *self, int fd, int
 }
 
 /* What has to be in order before the ring is entered. 0, or what is to become of it. */
-static int uring_prepare (struct ev_loop *loop, struct uring *self)
+static int uring_prepare (struct ev_loop *loop, struct evi_uring *self)
 {
     if (EVI_UNLIKELY (evi_loopring_check (&self->loopring)))
         return self->loopring.verdict;
@@ -311,211 +194,64 @@ static int uring_prepare (struct ev_loop *loop, struct uring *self)
     return self->loopring.verdict;
 }
 
-/* ---- busy rows ----
- *
- * When many rows are ready in every iteration, arming a request for each costs more than anything else the ring
- * does. The request of a row that is always among them becomes a multishot one and stays. That reports edges, so
- * the level is asked for, of all rows that were ready last in one poll(2), before the loop sleeps. What the ring has
- * said by then is no more than a hint: the program has read meanwhile. What it says later is news (decision 0007). */
-
-static int uring_lets_rows_be_busy (const struct uring *self)
-{
-    return self->loopring.busy_batch && self->loopring.ring.setup & EVI_SETUP_DEFER_TASKRUN
-           && self->loopring.event_fd < 0;
-}
-
-static void uring_count_answer (struct ev_loop *loop, struct uring *self, struct evi_row *row, int why)
-{
-    if (why & EVI_WHY_AGAIN)
-        loop->stats.polls_rearmed++;
-    if (why != EVI_WHY_AGAIN) /* started, stopped or changed: a request that stays would be in the way */
-        row->mark &= (uint8_t) ~URING_OFTEN;
-    else if ((row->mark & URING_OFTEN) / URING_ONCE < self->loopring.busy_streak)
-        row->mark += URING_ONCE;
-    else if (EVI_UNLIKELY (self->batch >= self->loopring.busy_batch) && uring_lets_rows_be_busy (self)) {
-        row->mark |= URING_BUSY;
-        self->has_busy = 1;
-    }
-}
-
-/* Its level is to be asked for before the next sleep. */
-static void uring_look (struct ev_loop *loop, struct uring *self, int fd)
-{
-    struct evi_row *row = &loop->fds.rows[fd];
-
-    if (row->mark & URING_LOOKED)
-        return;
-    row->mark |= URING_LOOKED;
-    evi_looks_add (&self->looks, fd, evi_bits_asked (row->told), evi_name_row (loop, fd));
-}
-
-static int uring_look_is_stale (const struct ev_loop *loop, const struct uring *self, unsigned at)
-{
-    int fd = self->looks.fds[at].fd;
-
-    return (unsigned) fd >= loop->fds.count || self->looks.names[at] != evi_name_row (loop, fd);
-}
-
-/* The program has stopped or changed some of them. */
-static void uring_drop_stale_looks (const struct ev_loop *loop, struct uring *self)
-{
-    unsigned kept = 0;
-
-    for (unsigned i = 0; i < self->looks.count; i++)
-        if (!uring_look_is_stale (loop, self, i))
-            evi_looks_move (&self->looks, i, kept++);
-    self->looks.count = kept;
-    self->has_stale_looks = 0;
-}
-
-/* A look for the sake of few rows costs more than arming them: then their requests are one-shot ones again. */
-static void uring_end_busy (struct ev_loop *loop, struct uring *self)
-{
-    for (unsigned i = 0; i < self->looks.count; i++) {
-        int fd = self->looks.fds[i].fd;
-
-        if (uring_look_is_stale (loop, self, i))
-            continue;
-        uring_disarm (loop, self, fd);
-        uring_arm (loop, self, fd, loop->fds.rows[fd].told);
-    }
-    evi_looks_clear (&self->looks);
-}
-
-/* What has come while the callbacks ran: rows that are not to be asked about yet, are. A request that has ended is
- * told at the reap, too. */
-static void uring_follow_hints (struct ev_loop *loop, struct uring *self)
-{
-    struct evi_loopring *it = &self->loopring;
-    unsigned kept = 0;
-
-    for (unsigned i = 0; i < it->stash_count; i++) {
-        struct evi_cqe cqe = it->stash[i];
-        int fd = (int) (uint32_t) cqe.user_data, busy;
-
-        busy = evi_name_tag (cqe.user_data) == EVI_NAME_POLL && loop->fds.rows[fd].mark & URING_BUSY;
-        if (busy)
-            uring_look (loop, self, fd);
-        if (!busy || !(cqe.flags & EVI_CQE_F_MORE))
-            it->stash[kept++] = cqe;
-    }
-    it->stash_count = kept;
-}
-
-/* Fetches all there is, also what the kernel holds back: what comes afterwards is news. */
-static void uring_collect_hints (struct ev_loop *loop, struct uring *self)
-{
-    struct evi_loopring *it = &self->loopring;
-    int err = 0;
-
-    for (unsigned tries = 0; tries < URING_HINT_TRIES; tries++) {
-        if (evi_ring_ready (&it->ring))
-            evi_loopring_set_aside (loop, it, 0);
-        if (err || !(evi_ring_flags (&it->ring) & (EVI_SQ_TASKRUN | EVI_SQ_CQ_OVERFLOW)))
-            break;
-        err = evi_loopring_enter (loop, it, 0, &evi_at_once, 0);
-    }
-    if (EVI_UNLIKELY (err < 0 && err != -EINTR))
-        it->verdict = err;
-    uring_follow_hints (loop, self);
-}
-
-static void uring_look_at_busy (struct ev_loop *loop)
-{
-    struct uring *self = loop->backend_data;
-    int err;
-
-    if (EVI_LIKELY (!self->has_busy) || uring_prepare (loop, self) < 0)
-        return;
-    if (EVI_UNLIKELY (self->batch < self->loopring.busy_batch / 4 || !uring_lets_rows_be_busy (self)))
-        uring_end_busy (loop, self);
-    uring_collect_hints (loop, self);
-    if (EVI_UNLIKELY (self->has_stale_looks))
-        uring_drop_stale_looks (loop, self);
-    loop->stats.looks += self->looks.count;
-    err = evi_looks_ask (&self->looks);
-    if (EVI_UNLIKELY (err < 0 && err != -EINTR)) /* more than it may be asked of: one-shot for all of them */
-        self->loopring.busy_batch = 0;
-}
-
-/* Nonzero: it was ready, and is to be looked at again. */
-static int uring_looked (struct ev_loop *loop, struct uring *self, int fd, int found)
-{
-    if (EVI_LIKELY (found && !(found & POLLNVAL))) {
-        self->batch++;
-        evi_fd_ready (loop, fd, evi_bits_got ((unsigned) found));
-        return 1;
-    }
-    loop->fds.rows[fd].mark &= (uint8_t) ~URING_LOOKED;
-    if (EVI_UNLIKELY (found)) {
-        uring_disarm (loop, self, fd);
-        uring_refused (loop, self, fd, -EBADF);
-    }
-    return 0;
-}
-
-static void uring_reap_looks (struct ev_loop *loop, struct uring *self)
-{
-    struct evi_looks *looks = &self->looks;
-    unsigned kept = 0;
-
-    for (unsigned i = 0; i < looks->count; i++)
-        if (EVI_LIKELY (!uring_look_is_stale (loop, self, i))
-            && (EVI_UNLIKELY (looks->found < 0)
-                || uring_looked (loop, self, looks->fds[i].fd, looks->fds[i].revents)))
-            evi_looks_move (looks, i, kept++);
-    looks->count = kept;
-}
-
 /* ---- the way out ---- */
 
+static void uring_look (struct ev_loop *loop)
+{
+    struct evi_uring *self = loop->backend_data;
+
+    if (EVI_UNLIKELY (self->has_busy) && uring_prepare (loop, self) == 0)
+        evi_busy_ask (loop, self);
+}
+
 /* The kernel knows of this row. */
-EVI_COLD static int uring_modify_known (struct ev_loop *loop, struct uring *self, int fd, int want, int why)
+EVI_COLD static int uring_modify_known (struct ev_loop *loop, struct evi_uring *self, int fd, int want,
+                                        int why)
 {
     struct evi_row *row = &loop->fds.rows[fd];
     int fresh = why & EVI_WHY_FRESH;
 
-    if (row->mark & URING_PARKED) {
+    if (row->mark & EVI_URING_PARKED) {
         if (!fresh)
             return uring_park_tell (loop, self, fd, want);
         uring_park_tell (loop, self, fd, 0); /* it may be another file now, which the ring takes */
         row->mark = 0;
     }
-    if (row->mark & URING_ARMED) {
-        row->mark &= (uint8_t) ~URING_OFTEN;
-        if (want && !fresh && !(row->mark & URING_MULTI)) {
-            uring_change (loop, self, fd, want);
+    if (row->mark & EVI_URING_ARMED) {
+        row->mark &= (uint8_t) ~EVI_URING_OFTEN;
+        if (want && !fresh && !(row->mark & EVI_URING_MULTI)) {
+            evi_polls_change (loop, self, fd, want);
             return 0;
         }
-        uring_disarm (loop, self, fd);
+        evi_polls_disarm (loop, self, fd);
     }
     if (want)
-        uring_arm (loop, self, fd, want);
+        evi_polls_arm (loop, self, fd, want);
     return 0;
 }
 
 static int uring_modify (struct ev_loop *loop, int fd, int told, int want, int why)
 {
-    struct uring *self = loop->backend_data;
+    struct evi_uring *self = loop->backend_data;
     struct evi_row *row = &loop->fds.rows[fd];
 
     (void) told;
-    if (EVI_UNLIKELY (row->mark & (URING_PARKED | URING_ARMED)))
+    if (EVI_UNLIKELY (row->mark & (EVI_URING_PARKED | EVI_URING_ARMED)))
         return uring_modify_known (loop, self, fd, want, why);
     if (!want)
         return 0;
-    uring_count_answer (loop, self, row, why);
-    uring_arm (loop, self, fd, want);
+    evi_busy_count (loop, self, fd, why);
+    evi_polls_arm (loop, self, fd, want);
     return 0;
 }
 
 /* Takes the request back and enters until it has given its file back. What else arrives waits for the next reap.
  * Nonzero: the ring is another thread's, or dead. */
-static int uring_fetch (struct ev_loop *loop, struct uring *self, uint64_t poll, int multi)
+static int uring_fetch (struct ev_loop *loop, struct evi_uring *self, uint64_t poll, int multi)
 {
     if (evi_ring_foreign (&self->loopring.ring))
         return EVI_REBUILD;
-    uring_take_back (loop, self, poll, multi);
+    evi_polls_take_back (loop, self, poll, multi);
     for (int tries = 0; tries < URING_FETCH_TRIES; tries++) {
         int err = self->loopring.verdict ? self->loopring.verdict
                                          : evi_loopring_enter (loop, &self->loopring, 0, &evi_at_once, 0);
@@ -530,14 +266,14 @@ static int uring_fetch (struct ev_loop *loop, struct uring *self, uint64_t poll,
 
 static void uring_release (struct ev_loop *loop, int fd)
 {
-    struct uring *self = loop->backend_data;
+    struct evi_uring *self = loop->backend_data;
     struct evi_row *row = &loop->fds.rows[fd];
     uint64_t poll = evi_name_row (loop, fd);
-    int armed = row->mark & URING_ARMED, multi = row->mark & URING_MULTI;
+    int armed = row->mark & EVI_URING_ARMED, multi = row->mark & EVI_URING_MULTI;
 
-    if (row->mark & URING_PARKED)
+    if (row->mark & EVI_URING_PARKED)
         uring_park_tell (loop, self, fd, 0);
-    self->has_stale_looks |= row->mark & URING_LOOKED;
+    evi_busy_forget (self, row);
     row->gen++;
     row->mark = row->told = 0;
     if (!armed || !evi_ring_mine (&self->loopring.ring)) /* a fork child lets the parent's requests be */
@@ -565,7 +301,7 @@ static ev_tstamp uring_time_left (const struct ev_loop *loop, ev_tstamp limit)
     return left > 0 ? left : 0;
 }
 
-static int uring_enter_until (struct ev_loop *loop, struct uring *self, ev_tstamp limit)
+static int uring_enter_until (struct ev_loop *loop, struct evi_uring *self, ev_tstamp limit)
 {
     int absolute = self->loopring.absolute && loop->exact;
     struct evi_ring_timespec until =
@@ -576,7 +312,7 @@ static int uring_enter_until (struct ev_loop *loop, struct uring *self, ev_tstam
 
 /* A long sleep ends by the alarm. The clock was not looked at for one that no timer ends: when an alarm comes that was
  * armed by it, or for an earlier sleep, that is made up for. */
-static int uring_sleep_once (struct ev_loop *loop, struct uring *self, ev_tstamp limit)
+static int uring_sleep_once (struct ev_loop *loop, struct evi_uring *self, ev_tstamp limit)
 {
     struct evi_loopring *it = &self->loopring;
     ev_tstamp at = it->sleep_until < EVI_LOOPRING_NEVER ? it->sleep_until : loop->deadline;
@@ -587,7 +323,7 @@ static int uring_sleep_once (struct ev_loop *loop, struct uring *self, ev_tstamp
 }
 
 /* Goes on sleeping when all that came was the end of requests taken back, or an alarm too early. */
-static int uring_sleep (struct ev_loop *loop, struct uring *self, ev_tstamp limit)
+static int uring_sleep (struct ev_loop *loop, struct evi_uring *self, ev_tstamp limit)
 {
     struct evi_loopring *it = &self->loopring;
     int err;
@@ -608,7 +344,7 @@ static int uring_sleep (struct ev_loop *loop, struct uring *self, ev_tstamp limi
  * costs. */
 static int uring_wait (struct ev_loop *loop, ev_tstamp limit)
 {
-    struct uring *self = loop->backend_data;
+    struct evi_uring *self = loop->backend_data;
     struct evi_loopring *it = &self->loopring;
     int err = uring_prepare (loop, self), sleepy;
 
@@ -625,56 +361,39 @@ static int uring_wait (struct ev_loop *loop, ev_tstamp limit)
 
 /* ---- the way in ---- */
 
-/* What was set aside is from before the look, and so a hint only. */
-static void uring_polled_busy (struct ev_loop *loop, struct uring *self, int fd, const struct evi_cqe *cqe)
-{
-    int got = evi_bits_got ((unsigned) cqe->res) & loop->fds.rows[fd].told;
-
-    if (got && !self->loopring.stash_count) { /* not RDHUP alone (U-5) */
-        self->batch++;
-        evi_fd_ready (loop, fd, got);
-    }
-    if (!(cqe->flags & EVI_CQE_F_MORE))
-        evi_fd_again (loop, fd);
-    else if (got)
-        uring_look (loop, self, fd);
-}
-
-EVI_APART static void uring_polled (struct ev_loop *loop, struct uring *self, const struct evi_cqe *cqe)
+EVI_APART static void uring_polled (struct ev_loop *loop, struct evi_uring *self, const struct evi_cqe *cqe)
 {
     uint32_t fd = (uint32_t) cqe->user_data;
     struct evi_row *row = fd < loop->fds.count ? &loop->fds.rows[fd] : NULL;
     unsigned mark = row ? row->mark : 0;
     int more = cqe->flags & EVI_CQE_F_MORE, got;
 
-    if (EVI_UNLIKELY (!(mark & URING_ARMED) || cqe->user_data != evi_name_row (loop, (int) fd))) {
+    if (EVI_UNLIKELY (!(mark & EVI_URING_ARMED) || cqe->user_data != evi_name_row (loop, (int) fd))) {
         loop->stats.stale++;
         return;
     }
     if (!more) {
-        row->mark = mark & (URING_QUIET | URING_OFTEN);
-        if (EVI_UNLIKELY (mark & URING_LOOKED)) { /* it will be armed anew, perhaps for other events */
-            row->gen++;
-            self->has_stale_looks = 1;
-        }
+        evi_busy_forget (self, row);
+        row->gen += (mark & EVI_URING_LOOKED) != 0; /* it will be armed anew, perhaps for other events */
+        row->mark = mark & (EVI_URING_QUIET | EVI_URING_OFTEN);
     }
     if (EVI_UNLIKELY (cqe->res < 0 || cqe->res & POLLNVAL)) {
         uring_refused (loop, self, (int) fd, cqe->res < 0 ? cqe->res : -EBADF);
         return;
     }
-    if (mark & URING_BUSY) {
-        uring_polled_busy (loop, self, (int) fd, cqe);
+    if (mark & EVI_URING_BUSY) {
+        evi_busy_polled (loop, self, (int) fd, cqe);
         return;
     }
     got = evi_bits_got ((unsigned) cqe->res);
     if (EVI_UNLIKELY (!(got & row->told))) { /* RDHUP alone (U-5) */
-        row->mark |= URING_QUIET;
+        row->mark |= EVI_URING_QUIET;
         if (!more)
             evi_fd_again (loop, (int) fd);
         return;
     }
-    if (EVI_UNLIKELY (mark & URING_QUIET))
-        row->mark &= (uint8_t) ~URING_QUIET;
+    if (EVI_UNLIKELY (mark & EVI_URING_QUIET))
+        row->mark &= (uint8_t) ~EVI_URING_QUIET;
     self->batch++;
     evi_fd_ready (loop, (int) fd, got);
     if (!more || !row->ours) /* also: a quiet row has news, so back to one-shot */
@@ -683,7 +402,7 @@ EVI_APART static void uring_polled (struct ev_loop *loop, struct uring *self, co
 
 static void uring_complete (struct ev_loop *loop, const struct evi_cqe *cqe)
 {
-    struct uring *self = loop->backend_data;
+    struct evi_uring *self = loop->backend_data;
 
     switch (evi_name_tag (cqe->user_data)) {
     case EVI_NAME_POLL:
@@ -705,17 +424,17 @@ static void uring_complete (struct ev_loop *loop, const struct evi_cqe *cqe)
 
 /* Stopped by other threads while the loop slept: their files are given back before any callback runs. Here, not
  * before the sleep: the program's lock is held again. */
-static void uring_take_back_late (struct ev_loop *loop, struct uring *self)
+static void uring_take_back_late (struct ev_loop *loop, struct evi_uring *self)
 {
     for (unsigned i = 0; i < self->late_count; i++)
-        uring_take_back (loop, self, self->late[i], 1); /* whatever kind it was */
+        evi_polls_take_back (loop, self, self->late[i], 1); /* whatever kind it was */
     self->late_count = 0;
     evi_loopring_enter (loop, &self->loopring, 0, &evi_at_once, 0);
 }
 
 static void uring_reap (struct ev_loop *loop)
 {
-    struct uring *self = loop->backend_data;
+    struct evi_uring *self = loop->backend_data;
 
     if (EVI_UNLIKELY (self->loopring.ring.fd < 0 || !evi_ring_mine (&self->loopring.ring)))
         return;
@@ -723,7 +442,7 @@ static void uring_reap (struct ev_loop *loop)
         uring_take_back_late (loop, self);
     self->batch = 0;
     if (self->looks.count)
-        uring_reap_looks (loop, self);
+        evi_busy_reap (loop, self);
     evi_loopring_reap (loop, &self->loopring, uring_complete);
 }
 
@@ -731,14 +450,14 @@ static void uring_reap (struct ev_loop *loop)
 
 static void uring_flush (struct ev_loop *loop)
 {
-    struct uring *self = loop->backend_data;
+    struct evi_uring *self = loop->backend_data;
 
     if (uring_prepare (loop, self) == 0 && !evi_loopring_idle (&self->loopring))
         evi_loopring_enter (loop, &self->loopring, 0, &evi_at_once, 0);
 }
 
 /* Before 5.17 registering waits until no request is pending, and armed polls never end: a new ring has none. */
-static int uring_event_fd_attach (struct ev_loop *loop, struct uring *self)
+static int uring_event_fd_attach (struct ev_loop *loop, struct evi_uring *self)
 {
     int err;
 
@@ -757,7 +476,7 @@ static int uring_event_fd_attach (struct ev_loop *loop, struct uring *self)
  * all kernels (6.18 before 6.18.45). */
 static int uring_expose (struct ev_loop *loop)
 {
-    struct uring *self = loop->backend_data;
+    struct evi_uring *self = loop->backend_data;
     uint64_t one = 1;
     int err;
 
@@ -788,7 +507,7 @@ EVI_HOME const struct evi_backend evi_uring = {
     .close = uring_close,
     .reopen = uring_reopen,
     .modify = uring_modify,
-    .look = uring_look_at_busy,
+    .look = uring_look,
     .wait = uring_wait,
     .reap = uring_reap,
     .release = uring_release,

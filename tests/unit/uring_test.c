@@ -23,7 +23,7 @@ static struct ev_loop *ring_loop (void)
     return loop;
 }
 
-static struct uring *uring_of (struct ev_loop *loop)
+static struct evi_uring *uring_of (struct ev_loop *loop)
 {
     return loop->backend_data;
 }
@@ -158,11 +158,11 @@ TEST (answer_with_rdhup_alone_is_not_an_event_and_arms_a_quiet_request) // U-5
     poll_with_answer (loop, 0x2000);
     ck_assert_int_eq (calls, 0);
     evi_fd_reify (loop);
-    ck_assert (loop->fds.rows[fd[0]].mark & URING_MULTI);
+    ck_assert (loop->fds.rows[fd[0]].mark & EVI_URING_MULTI);
     ev_run (loop, EVRUN_NOWAIT); /* a real event ends the quiet, and the row is one-shot again */
     ck_assert_int_eq (calls, 1);
     evi_fd_reify (loop);
-    ck_assert (!(loop->fds.rows[fd[0]].mark & URING_MULTI));
+    ck_assert (!(loop->fds.rows[fd[0]].mark & EVI_URING_MULTI));
     end (loop, &w, fd);
 }
 

@@ -1,0 +1,94 @@
+/* polls.c: poll requests: arming them, changing them, taking them back. Says nothing about when. */
+#include "uring.h"
+
+#if EV_USE_IOURING
+
+static uint32_t polls_mask (int want)
+{
+    return evi_poll_mask ((uint32_t) evi_bits_asked (want));
+}
+
+static void polls_fill (struct ev_loop *loop, struct evi_sqe *sqe, int fd, int want)
+{
+    struct evi_row *row = &loop->fds.rows[fd];
+    unsigned mark = row->mark;
+
+    sqe->opcode = EVI_OP_POLL_ADD;
+    sqe->fd = fd;
+    sqe->op_flags = polls_mask (want);
+    sqe->user_data = evi_name_row (loop, fd);
+    loop->stats.polls_armed++;
+    mark |= EVI_URING_ARMED;
+    if (EVI_UNLIKELY (mark & (EVI_URING_QUIET | EVI_URING_BUSY) || row->ours)) {
+        sqe->len = EVI_POLL_ADD_MULTI;
+        mark |= EVI_URING_MULTI;
+    }
+    row->mark = (uint8_t) mark;
+}
+
+EVI_COLD static void polls_arm_hard (struct ev_loop *loop, struct evi_uring *self, int fd, int want)
+{
+    struct evi_sqe *sqe = evi_loopring_sqe (loop, &self->loopring);
+
+    if (sqe)
+        polls_fill (loop, sqe, fd, want);
+}
+
+EVI void evi_polls_arm (struct ev_loop *loop, struct evi_uring *self, int fd, int want)
+{
+    struct evi_sqe *sqe = evi_loopring_sqe_at_hand (&self->loopring);
+
+    if (EVI_LIKELY (sqe != NULL))
+        polls_fill (loop, sqe, fd, want);
+    else
+        polls_arm_hard (loop, self, fd, want);
+}
+
+/* A request that is about a poll request: taking it back, or (with len set) changing it. */
+static struct evi_sqe *polls_about (struct ev_loop *loop, struct evi_uring *self, uint64_t poll)
+{
+    struct evi_sqe *sqe = evi_loopring_sqe (loop, &self->loopring);
+
+    if (!sqe)
+        return NULL;
+    sqe->opcode = EVI_OP_POLL_REMOVE;
+    sqe->fd = -1;
+    sqe->addr = poll;
+    evi_loopring_mute (&self->loopring, sqe);
+    return sqe;
+}
+
+/* POLL_REMOVE misses a multishot request whose next answer is on its way already, which then stays in the ring;
+ * ASYNC_CANCEL does not. A one-shot request in that state ends anyway, and is found faster by the former. */
+EVI void evi_polls_take_back (struct ev_loop *loop, struct evi_uring *self, uint64_t poll, int multi)
+{
+    struct evi_sqe *sqe = polls_about (loop, self, poll);
+
+    if (!sqe)
+        return;
+    if (multi)
+        sqe->opcode = EVI_OP_ASYNC_CANCEL;
+    loop->stats.polls_removed++;
+}
+
+EVI void evi_polls_change (struct ev_loop *loop, struct evi_uring *self, int fd, int want)
+{
+    struct evi_sqe *sqe = polls_about (loop, self, evi_name_row (loop, fd));
+
+    if (!sqe)
+        return;
+    sqe->len = EVI_POLL_UPDATE_EVENTS;
+    sqe->op_flags = polls_mask (want);
+}
+
+EVI void evi_polls_disarm (struct ev_loop *loop, struct evi_uring *self, int fd)
+{
+    struct evi_row *row = &loop->fds.rows[fd];
+
+    evi_polls_take_back (loop, self, evi_name_row (loop, fd), row->mark & EVI_URING_MULTI);
+    evi_busy_forget (self, row);
+    row->gen++;
+    row->mark &= EVI_URING_QUIET | EVI_URING_PARKED;
+}
+
+#endif
