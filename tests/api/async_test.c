@@ -334,13 +334,14 @@ enum { BOXES = 300 };
 static struct {
     struct ev_loop *loop;
     ev_async full;
-    int box[BOXES]; /* plain: ordered by send and callback alone */
+    int box[BOXES];
     int sent, seen, wrong;
 } mail;
 
 static void look_into_boxes (EV_P_ ev_async *w, int revents)
 {
-    int sent = __atomic_load_n (&mail.sent, __ATOMIC_RELAXED);
+    int sent =
+        __atomic_load_n (&mail.sent, __ATOMIC_ACQUIRE); /* more may have been sent than this call is for */
 
     (void) revents;
     for (; mail.seen < sent; mail.seen++)
