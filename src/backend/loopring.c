@@ -237,14 +237,6 @@ EVI int evi_loopring_idle (const struct evi_loopring *it)
            && !(evi_ring_flags (&it->ring) & (EVI_SQ_TASKRUN | EVI_SQ_CQ_OVERFLOW));
 }
 
-/* Who polls once without sleeping wants to know of all descriptors that are ready now. Operations can wait for the next
- * call, which takes along those that the callbacks start: one that fetched the last few would find nothing more
- * to fetch then, and sleep (doc/IOURING.md). */
-static int loopring_holds_back (struct ev_loop *loop, const struct evi_loopring *it)
-{
-    return evi_ring_flags (&it->ring) & EVI_SQ_TASKRUN && (loop->fds.watchers || !evi_ring_ready (&it->ring));
-}
-
 /* A ring that defers its work hands out twenty completions per call (6.13 and later), and one that is short of
  * memory or met a bad submission may not have taken all: come back until it has. Without asking for a number of
  * them: a call that finds fewer would sleep, if only for a moment, and give the processor away. */
@@ -253,7 +245,7 @@ EVI int evi_loopring_sweep (struct ev_loop *loop, struct evi_loopring *it)
     int err = 0;
 
     for (unsigned tries = 0; !err && tries < it->ring.cq_entries; tries++) {
-        if (EVI_LIKELY (!evi_ring_queued (&it->ring) && !loopring_holds_back (loop, it)))
+        if (EVI_LIKELY (!evi_ring_queued (&it->ring) && !(evi_ring_flags (&it->ring) & EVI_SQ_TASKRUN)))
             break;
         if (evi_ring_queued (&it->ring))
             evi_loopring_set_aside (loop, it, 0);

@@ -28,8 +28,7 @@ struct evi_fds {
     int told_broken;          /* EV_ERROR was fed since the last sleep: the next one must not make it wait */
     struct evi_row *rows;
     int *changes;
-    unsigned count;    /* rows there are */
-    unsigned watchers; /* ev_io that are active, the library's own among them */
+    unsigned count; /* rows there are */
     unsigned change_count, change_room;
 };
 

@@ -27,7 +27,6 @@ void ev_io_start (EV_P_ ev_io *w) EV_NOEXCEPT
         return;
     }
     evi_watcher_start (loop, w, 1);
-    loop->fds.watchers++;
     if (EVI_UNLIKELY (fd < 0 || io_fit (loop, fd) < 0)) { /* told at the next reify, as by a backend */
         evi_chain_add (&loop->fds.nowhere, w);
         return;
@@ -61,7 +60,6 @@ void ev_io_stop (EV_P_ ev_io *w) EV_NOEXCEPT
         return;
     row = io_take_out (loop, w);
     evi_watcher_stop (loop, w);
-    loop->fds.watchers--;
     if (!row)
         return;
     if (row->told && !row->head && loop->backend->release)

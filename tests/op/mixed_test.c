@@ -666,35 +666,3 @@ TEST_ENGINES (hundreds_complete_in_one_go_each_once)
     for (int i = 0; i < PAIRS; i++)
         op_close_both (fds[i]);
 }
-
-/* What else has completed comes with the call that takes along what the callbacks start. */
-TEST_ENGINES (nothing_is_fetched_ahead_for_operations_alone)
-{
-    enum { PAIRS = 100 };
-    static struct op ops[PAIRS];
-    static int fds[PAIRS][2];
-    struct ev_loop *loop = test_loop (0);
-    char buf[PAIRS];
-
-    kit_need_fds (2 * PAIRS + 50);
-    for (int i = 0; i < PAIRS; i++) {
-        op_pair (fds[i]);
-        op_begin (loop, &ops[i], recv, fds[i][0], &buf[i], 1, 0);
-    }
-    op_settle (loop);
-    for (int round = 0; round < 5; round++) {
-        for (int i = 0; i < PAIRS; i++)
-            kit_put (fds[i][1]);
-        for (int i = 0; i < PAIRS; i++) {
-            ck_result (op_end (loop, &ops[i]), 1);
-            op_begin (loop, &ops[i], recv, fds[i][0], &buf[i], 1, 0);
-        }
-        op_settle (loop);
-    }
-    if (test_engine_ring ()) /* for readiness there is */
-        ck_assert_uint_eq (stats_of (loop).sweeps, 0);
-    for (int i = 0; i < PAIRS; i++) {
-        op_stop (loop, &ops[i]);
-        op_close_both (fds[i]);
-    }
-}
