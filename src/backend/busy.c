@@ -22,8 +22,6 @@ EVI void evi_busy_count (struct ev_loop *loop, struct evi_uring *self, int fd, i
 {
     struct evi_row *row = &loop->fds.rows[fd];
 
-    if (why & EVI_WHY_AGAIN)
-        loop->stats.polls_rearmed++;
     if (why != EVI_WHY_AGAIN) /* started, stopped or changed: a request that stays would be in the way */
         row->mark &= (uint8_t) ~EVI_URING_OFTEN;
     else if ((row->mark & EVI_URING_OFTEN) / EVI_URING_ONCE < self->loopring.busy_streak)

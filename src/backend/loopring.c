@@ -14,9 +14,9 @@
 enum {
     LOOPRING_SUBMISSIONS = 256,
     LOOPRING_COMPLETIONS = 4096, /* also sizes the kernel's hash of requests that can be taken back */
-    LOOPRING_BUSY_BATCH = 16,
-    LOOPRING_BUSY_STREAK = 3,
-    LOOPRING_STALLS_MAX = 1000 /* enters in a row that moved nothing: the ring is as good as dead */
+    LOOPRING_BUSY_BATCH = 16,    /* rows for which a look costs clearly less than arming them */
+    LOOPRING_BUSY_STREAK = 3,    /* as many as a row's mark can count */
+    LOOPRING_STALLS_MAX = 1000   /* enters in a row that moved nothing: the ring is as good as dead */
 };
 
 #define LOOPRING_GRAIN 1e-6 /* seconds: points in time that near to each other are one */
@@ -26,7 +26,8 @@ EVI_HOME const struct evi_ring_timespec evi_at_once;
 /* ---- life ---- */
 
 /* EVRING_RING, for tests and trouble: "coop" or "plain" leave out the better set-up flags, "sq=N" and "cq=N"
- * choose sizes, "limit" gives every sleep a limit instead of an alarm. Example: EVRING_RING=plain,cq=16 */
+ * choose sizes, "limit" gives every sleep a limit instead of an alarm, "busy=N" makes rows busy as soon as N are
+ * ready at once. Example: EVRING_RING=plain,cq=16 */
 EVI void evi_loopring_configure (struct evi_loopring *it, unsigned exclude)
 {
     const char *text = evi_sys_environment ("EVRING_RING"), *size;

@@ -96,7 +96,6 @@ static int uring_open (struct ev_loop *loop)
 
     memset (self, 0, sizeof *self);
     self->park_fd = -1;
-    evi_looks_clear (&self->looks);
     evi_loopring_configure (&self->loopring, 0);
     err = evi_loopring_open (loop, &self->loopring);
     if (err < 0) {
@@ -240,6 +239,8 @@ static int uring_modify (struct ev_loop *loop, int fd, int told, int want, int w
         return uring_modify_known (loop, self, fd, want, why);
     if (!want)
         return 0;
+    if (why & EVI_WHY_AGAIN)
+        loop->stats.polls_rearmed++;
     evi_busy_count (loop, self, fd, why);
     evi_polls_arm (loop, self, fd, want);
     return 0;

@@ -14,7 +14,7 @@ enum {
     EVI_URING_MULTI = 2,   /* … a multishot one */
     EVI_URING_QUIET = 4,   /* answered with RDHUP alone: the next request is multishot */
     EVI_URING_PARKED = 8,  /* lives in the epoll set */
-    EVI_URING_BUSY = 16,   /* its multishot request stays, see below */
+    EVI_URING_BUSY = 16,   /* its multishot request stays (busy.c) */
     EVI_URING_LOOKED = 32, /* … and it is in self->looks */
     EVI_URING_ONCE = 64, /* how often it was armed again in a row, without any doing of the program: 0 to 3 */
     EVI_URING_OFTEN = 3 * EVI_URING_ONCE

@@ -106,25 +106,39 @@ EVI_INLINE void evi_unref (struct ev_loop *loop)
 #define EVI_VERIFY_CHANGE(loop) ((void) 0)
 #endif
 
-/* Operations start and end so often that these stand where they are used. For all others: evi_list_start and _stop. */
-EVI_INLINE_HOT void evi_list_put (struct ev_loop *loop, struct evi_list *list, void *w) /* there is room */
+/* Active from now on: at is its place in the kind's own structure, counted from 1. Takes a reference. */
+EVI_INLINE_HOT void evi_watcher_start (struct ev_loop *loop, void *w, int at)
 {
     ev_watcher *watcher = w;
 
-    list->items[list->count++] = watcher;
     evi_set_priority (watcher, evi_level (watcher) + EV_MINPRI); /* clamped, and written back (PQ-8) */
-    watcher->active = (int) list->count;
+    watcher->active = at;
     loop->refs++;
 }
 
-EVI_INLINE_HOT void evi_list_take (struct ev_loop *loop, struct evi_list *list, void *w)
+/* Not active any more. Gives the reference back. */
+EVI_INLINE_HOT void evi_watcher_stop (struct ev_loop *loop, void *w)
 {
-    ev_watcher *watcher = w, *last = list->items[--list->count];
-
-    list->items[watcher->active - 1] = last;
-    last->active = watcher->active;
-    watcher->active = 0;
+    ((ev_watcher *) w)->active = 0;
     loop->refs--;
+}
+
+/* evi_list_start where there is room. */
+EVI_INLINE_HOT void evi_list_put (struct ev_loop *loop, struct evi_list *list, void *w)
+{
+    list->items[list->count++] = w;
+    evi_watcher_start (loop, w, (int) list->count);
+}
+
+/* The last one takes the place of the one that leaves (PQ-6). */
+EVI_INLINE_HOT void evi_list_stop (struct ev_loop *loop, struct evi_list *list, void *w)
+{
+    int at = evi_is_active (w);
+    ev_watcher *last = list->items[--list->count];
+
+    list->items[at - 1] = last;
+    last->active = at;
+    evi_watcher_stop (loop, w);
 }
 
 #endif

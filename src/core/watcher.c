@@ -1,20 +1,5 @@
-/* watcher.c: becoming active and inactive, and the two kinds of lists that active watchers are kept in. */
+/* watcher.c: the two kinds of lists that active watchers are kept in. Becoming active and inactive is in loop.h. */
 #include "loop.h"
-
-EVI void evi_watcher_start (struct ev_loop *loop, void *w, int at)
-{
-    ev_watcher *watcher = w;
-
-    evi_set_priority (watcher, evi_level (watcher) + EV_MINPRI); /* clamped, and written back (PQ-8) */
-    watcher->active = at;
-    loop->refs++;
-}
-
-EVI void evi_watcher_stop (struct ev_loop *loop, void *w)
-{
-    ((ev_watcher *) w)->active = 0;
-    loop->refs--;
-}
 
 EVI void evi_watcher_verify (const ev_watcher *w, int at)
 {
@@ -39,11 +24,6 @@ EVI void evi_list_start (struct ev_loop *loop, struct evi_list *list, void *w)
         return;
     }
     evi_list_put (loop, list, w);
-}
-
-EVI void evi_list_stop (struct ev_loop *loop, struct evi_list *list, void *w)
-{
-    evi_list_take (loop, list, w);
 }
 
 EVI void evi_list_feed (struct ev_loop *loop, const struct evi_list *list, int revents)

@@ -40,11 +40,6 @@ EVI_INLINE void evi_set_priority (void *w, int priority)
 }
 #endif
 
-/* Active from now on: at is its place in the kind's own structure, counted from 1. Takes a reference. */
-EVI void evi_watcher_start (struct ev_loop *loop, void *w, int at);
-/* Not active any more. Gives the reference back. */
-EVI void evi_watcher_stop (struct ev_loop *loop, void *w);
-
 /* Aborts if an active watcher is not where it says (at), or its priority is out of range. */
 EVI void evi_watcher_verify (const ev_watcher *w, int at);
 
@@ -55,8 +50,6 @@ struct evi_list {
 };
 
 EVI void evi_list_start (struct ev_loop *loop, struct evi_list *list, void *w);
-/* The last one takes the place of the one that leaves (PQ-6). */
-EVI void evi_list_stop (struct ev_loop *loop, struct evi_list *list, void *w);
 EVI void evi_list_feed (struct ev_loop *loop, const struct evi_list *list, int revents);
 
 /* Singly linked lists of watchers. */

@@ -584,7 +584,7 @@ EVI void evi_op_done (struct ev_loop *loop, ev_op *op, ssize_t result)
         return;
     }
     op->state = EVI_STATE_IDLE;
-    evi_list_take (loop, &loop->ops->active, op);
+    evi_list_stop (loop, &loop->ops->active, op);
     op->result = result;
     op_tell (loop, op);
 }
