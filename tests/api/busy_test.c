@@ -290,7 +290,7 @@ TEST_BACKENDS (busy_descriptors_that_were_stopped_end_no_sleep) // U-2, RN-4
     ck_assert (ended || ring_is_small ()); /* where an overflow has ended requests, that is worth a turn */
     for (int i = 0; i < MANY; i++) {
         ck_assert_int_eq (busy[i].calls, WARM + 1);
-        ck_assert_int_eq (kit_polls (peer[i], POLLIN) & POLLHUP, i % 2 ? 0 : POLLHUP);
+        ck_assert (i % 2 || kit_eof (peer[i]));
         close (peer[i]);
         if (i % 2)
             kit_stop_close (loop, &busy[i]);
@@ -321,7 +321,7 @@ TEST_BACKENDS (busy_descriptor_closed_under_its_watcher_is_told_and_holds_nothin
             ck_assert (!ev_is_active (&busy[i].w));
         } else
             kit_stop_close (loop, &busy[i]);
-        ck_assert (kit_polls (peer[i], POLLIN) & POLLHUP);
+        ck_assert (kit_eof (peer[i]));
         close (peer[i]);
     }
 }

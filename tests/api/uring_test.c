@@ -57,15 +57,6 @@ static void end_reader (struct ev_loop *loop, struct kit_io *io)
     close ((int) (intptr_t) io->w.data);
 }
 
-/* Does the end of file come, if not at once then soon, without any run of the loop? */
-static int eof_comes (int fd)
-{
-    for (double end = test_clock () + 2.; test_clock () < end; usleep (1000))
-        if (kit_eof (fd))
-            return 1;
-    return 0;
-}
-
 #ifndef STOCK_LIBEV
 static struct ev_stats stats_of (struct ev_loop *loop)
 {
@@ -194,7 +185,7 @@ TEST_BACKENDS (thread_that_destroys_a_loop_lets_go_of_what_another_armed) // U-2
         kit_nowait (loop, 2);
         in_thread (destroy_loop, loop);
         close (fd[0]);
-        ck_assert (eof_comes (fd[1]));
+        ck_assert (kit_eof (fd[1]));
         close (fd[1]);
     }
 }
@@ -226,7 +217,7 @@ TEST_BACKENDS (thread_that_stops_and_closes_lets_go_of_what_another_armed) // U-
         kit_start (loop, &io, fd[0], EV_READ);
         kit_nowait (loop, 1 + i % 2);
         in_thread (stop_and_close, &handed);
-        ck_assert_msg (eof_comes (fd[1]), "round %d: the peer waits for ever", i);
+        ck_assert_msg (kit_eof (fd[1]), "round %d: the peer waits for ever", i);
         write_to (&keeper);
         ck_assert (kit_until (loop, &keeper.calls, i, 5.));
         close (fd[1]);
@@ -411,7 +402,7 @@ TEST_BACKENDS (threads_may_stop_and_close_while_the_loop_sleeps) // HK-5, U-2, r
         unlock_shared ();
         write_to (&keeper); /* wakes the sleeper by itself, whatever the stop did to the ring */
         ck_assert_msg (shared_until (&keeper.calls, i), "round %d: the sleeper did not wake", i);
-        ck_assert_msg (eof_comes (fd[1]), "round %d: the peer waits for ever", i);
+        ck_assert_msg (kit_eof (fd[1]), "round %d: the peer waits for ever", i);
         close (fd[1]);
     }
     share_end ();
@@ -592,7 +583,7 @@ static void check_child_pins_nothing (int by_destroy)
         close (fd[0]);
     } else
         kit_stop_close (loop, &io);
-    ck_assert (eof_comes (fd[1])); /* as soon as the child has closed its copy */
+    ck_assert (kit_eof (fd[1])); /* as soon as the child has closed its copy */
     close (end);
     close (fd[1]);
     ck_assert_int_eq (waitpid (pid, NULL, 0), pid);
@@ -639,7 +630,7 @@ TEST_BACKENDS (fork_rebuild_lets_go_of_what_was_armed) // U-2, FK-3
         ev_loop_fork (loop);
         kit_nowait (loop, i % 2);
         kit_stop_close (loop, &io);
-        ck_assert (eof_comes (fd[1]));
+        ck_assert (kit_eof (fd[1]));
         close (fd[1]);
     }
 }
