@@ -499,6 +499,29 @@ static int uring_expose (struct ev_loop *loop)
     return self->loopring.event_fd;
 }
 
+static int uring_has_news (struct ev_loop *loop, struct evi_loopring *it)
+{
+    return it->verdict || it->stash_count || evi_loopring_news (loop, it);
+}
+
+/* The kernel signals some completions late (7.3): the loop may have dealt with what it was about. */
+static int uring_confirm (struct ev_loop *loop)
+{
+    struct evi_uring *self = loop->backend_data;
+    struct evi_loopring *it = &self->loopring;
+    uint64_t one = 1;
+
+    uring_flush (loop);
+    if (uring_has_news (loop, it))
+        return 1;
+    evi_loopring_drain_event_fd (it);
+    uring_flush (loop);
+    if (!uring_has_news (loop, it)) /* nor has anything come meanwhile */
+        return 0;
+    evi_sys_write (it->event_fd, &one, sizeof one);
+    return 1;
+}
+
 EVI_HOME const struct evi_backend evi_uring = {
     .name = "io_uring",
     .call = "io_uring_enter",
@@ -514,6 +537,7 @@ EVI_HOME const struct evi_backend evi_uring = {
     .release = uring_release,
     .flush = uring_flush,
     .expose = uring_expose,
+    .confirm = uring_confirm,
 };
 
 #endif

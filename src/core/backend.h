@@ -41,6 +41,8 @@ struct evi_backend {
     void (*flush) (struct ev_loop *loop);
     /* A descriptor that is readable while wait would find something, for ev_embed; -errno if there is none. */
     int (*expose) (struct ev_loop *loop);
+    /* That descriptor is readable: would wait find something? NULL: it would. If not, it is readable no more. */
+    int (*confirm) (struct ev_loop *loop);
     void (*dump) (struct ev_loop *loop, FILE *out);
 };
 

@@ -15,15 +15,20 @@ void ev_embed_sweep (EV_P_ ev_embed *w) EV_NOEXCEPT
     ev_run (w->other, EVRUN_NOWAIT);
 }
 
+static int embed_has_news (struct ev_loop *inner)
+{
+    return !inner->backend->confirm || inner->backend->confirm (inner);
+}
+
 static void embed_io (EV_P_ ev_io *io, int revents)
 {
     ev_embed *w = embed_of (io, offsetof (ev_embed, io));
 
     (void) revents;
-    if (ev_cb_ (w))
-        evi_feed (loop, w, EV_EMBED);
-    else
+    if (!ev_cb_ (w))
         ev_embed_sweep (loop, w);
+    else if (embed_has_news (w->other))
+        evi_feed (loop, w, EV_EMBED);
 }
 
 static int embed_fd (struct ev_loop *inner)

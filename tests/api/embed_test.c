@@ -151,6 +151,39 @@ TEST_PAIRS (callback_is_called_in_every_iteration_until_the_sweep)
     inside_end (inner, &in);
 }
 
+#ifndef STOCK_LIBEV
+static void signal_about_nothing_calls_no_callback (struct ev_loop *outer, struct ev_loop *inner);
+
+/* EM-2: the kernel signals late (7.3) what the inner loop has dealt with */
+TEST_URING_INSIDE (signal_about_nothing_calls_no_callback)
+
+static void signal_about_nothing_calls_no_callback (struct ev_loop *outer, struct ev_loop *inner)
+{
+    struct inside in;
+    ev_embed w;
+
+    inside_begin (inner, &in, "inner");
+    ev_embed_init (&w, trace_embed, inner);
+    w.data = (void *) "embed";
+    ev_embed_start (outer, &w);
+    ev_run (outer, EVRUN_NOWAIT);
+    for (int i = 0; i < 3; i++) {
+        trace_clear ();
+        ck_assert_int_eq (eventfd_write (w.io.fd, 1), 0);
+        run_for (outer, 0.01);
+        ck_trace ("");
+        put_byte (in.fd[1]); /* what is about something still does */
+        ck_assert_int_eq (eventfd_write (w.io.fd, 1), 0);
+        ck_run_until (outer, 2);
+        ck_trace ("embed embed");
+        ev_embed_sweep (outer, &w);
+        ck_trace ("embed embed inner");
+    }
+    ev_embed_stop (outer, &w);
+    inside_end (inner, &in);
+}
+#endif
+
 static void write_later (void *fd)
 {
     put_byte (*(int *) fd);
