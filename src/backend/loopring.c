@@ -80,12 +80,23 @@ EVI int evi_loopring_mine (const struct evi_loopring *it)
     return evi_ring_mine (&it->ring) && !evi_ring_foreign (&it->ring);
 }
 
+static void loopring_close_event_fd (struct evi_loopring *it)
+{
+    if (it->event_fd >= 0)
+        evi_sys_close (it->event_fd);
+    it->event_fd = -1;
+}
+
 EVI void evi_loopring_close (struct ev_loop *loop, struct evi_loopring *it)
 {
+    int mine = evi_ring_mine (&it->ring);
+
     if (it->ring.fd < 0)
         return;
-    if (loop->riders.recall && evi_ring_mine (&it->ring))
+    if (loop->riders.recall && mine)
         loop->riders.recall (loop);
+    if (!mine) /* what a fork child reads there, its parent would not be told */
+        loopring_close_event_fd (it);
     evi_ring_close (&it->ring);
     if (loop->riders.lost)
         loop->riders.lost (loop);
@@ -93,8 +104,7 @@ EVI void evi_loopring_close (struct ev_loop *loop, struct evi_loopring *it)
 
 EVI void evi_loopring_free (struct evi_loopring *it)
 {
-    if (it->event_fd >= 0)
-        evi_sys_close (it->event_fd);
+    loopring_close_event_fd (it);
     evi_resize (it->stash, 0);
 }
 
