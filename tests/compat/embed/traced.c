@@ -27,6 +27,7 @@ int main (void)
 {
     int status = tour_main ();
 
+    expect (ev_default_loop (0) != 0, "the default loop can be made again");
     members_are_ours (EV_DEFAULT);
     return status || failures != 0;
 }
