@@ -28,7 +28,7 @@ EVI void evi_busy_count (struct ev_loop *loop, struct evi_uring *self, int fd, i
         row->mark += EVI_URING_ONCE;
     else if (EVI_UNLIKELY (self->batch >= self->loopring.busy_batch) && busy_allowed (self)) {
         row->mark |= EVI_URING_BUSY;
-        self->has_busy = 1;
+        loop->fds.unsure = 1;
     }
 }
 

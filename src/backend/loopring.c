@@ -110,48 +110,39 @@ EVI void evi_loopring_free (struct evi_loopring *it)
 
 /* ---- entering ---- */
 
-/* 0, -EINTR, or what is to become of the ring. */
-static int loopring_judge (struct ev_loop *loop, struct evi_loopring *it, int answer)
+EVI_COLD EVI int evi_loopring_failed (struct ev_loop *loop, struct evi_loopring *it, int answer, int absolute)
 {
-    if (answer >= 0 || answer == -ETIME) { /* done, or the limit is over */
+    switch (answer) {
+    case -ETIME: /* the limit is over */
         it->stalls = 0;
         return 0;
-    }
-    switch (answer) {
     case -EAGAIN: /* no memory for requests: what was not taken stays queued; reap, come again */
     case -ENOMEM:
     case -EBUSY: /* before 6.12: completions are parked in the kernel: reap first */
         if (evi_ring_ready (&it->ring) || ++it->stalls < LOOPRING_STALLS_MAX)
             return 0;
-        loop->stats.fallback_error = -answer;
-        return EVI_FALL;
+        break;
     case -EINTR:
         return -EINTR;
     case -EEXIST: /* the ring belongs to another thread: the loop has moved (TH-1) */
     case -EBADR:  /* the kernel had to drop a completion, and does not say whose */
         return EVI_REBUILD;
+    case -EINVAL:
+        if (!absolute)
+            break;
+        it->no_absolute = 1; /* an old kernel with new features ported back */
+        return EVI_REBUILD;
     default: /* EPERM and ENOSYS: a filter was installed; EBADFD, EBADF, ENXIO: the ring is dead */
-        loop->stats.fallback_error = -answer;
-        return EVI_FALL;
+        break;
     }
+    loop->stats.fallback_error = -answer;
+    return EVI_FALL;
 }
 
 EVI int evi_loopring_enter (struct ev_loop *loop, struct evi_loopring *it, unsigned wait,
                             const struct evi_ring_timespec *limit, int absolute)
 {
-    unsigned queued = evi_ring_queued (&it->ring);
-    int answer = EVI_LIKELY (it->ring.enabled) ? 0 : evi_ring_enable (&it->ring);
-
-    if (EVI_UNLIKELY (answer < 0))
-        return loopring_judge (loop, it, answer);
-    answer = evi_ring_enter (&it->ring, wait, limit, absolute);
-    loop->stats.enters++;
-    loop->stats.submissions += queued - evi_ring_queued (&it->ring);
-    if (EVI_UNLIKELY (answer == -EINVAL && absolute)) { /* an old kernel with new features ported back */
-        it->no_absolute = 1;
-        return EVI_REBUILD;
-    }
-    return loopring_judge (loop, it, answer);
+    return evi_loopring_enter_here (loop, it, wait, limit, absolute);
 }
 
 /* About an earlier use of a descriptor, or about a request of ours that nobody waits for. Behind a release hook
@@ -349,7 +340,7 @@ EVI void evi_loopring_drain_event_fd (const struct evi_loopring *it)
 {
     uint64_t count;
 
-    if (EVI_LIKELY (it->event_fd < 0) || evi_sys_read (it->event_fd, &count, sizeof count) <= 0)
+    if (evi_sys_read (it->event_fd, &count, sizeof count) <= 0)
         return;
     if (!(it->ring.setup & EVI_SETUP_DEFER_TASKRUN))
         return;

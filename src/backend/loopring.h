@@ -69,6 +69,25 @@ EVI int evi_loopring_mine (const struct evi_loopring *it);
 /* Submits all that is queued; waits as evi_ring_enter does. 0, -EINTR, or what is to become of the ring. */
 EVI int evi_loopring_enter (struct ev_loop *loop, struct evi_loopring *it, unsigned wait,
                             const struct evi_ring_timespec *limit, int absolute);
+/* What a negative answer comes to. */
+EVI_COLD EVI int evi_loopring_failed (struct ev_loop *loop, struct evi_loopring *it, int answer,
+                                      int absolute);
+/* The same where a loop sleeps, which is where it mostly enters. */
+EVI_INLINE_HOT int evi_loopring_enter_here (struct ev_loop *loop, struct evi_loopring *it, unsigned wait,
+                                            const struct evi_ring_timespec *limit, int absolute)
+{
+    int answer = EVI_LIKELY (it->ring.enabled) ? 0 : evi_ring_enable (&it->ring);
+
+    if (EVI_UNLIKELY (answer < 0))
+        return evi_loopring_failed (loop, it, answer, 0);
+    answer = evi_ring_enter (&it->ring, wait, limit, absolute);
+    loop->stats.enters++;
+    if (EVI_UNLIKELY (answer < 0))
+        return evi_loopring_failed (loop, it, answer, absolute);
+    loop->stats.submissions += (unsigned) answer; /* so many were taken */
+    it->stalls = 0;
+    return 0;
+}
 /* 0, or what is to become of the ring: it is not ours to speak to, or something else has been found out. */
 EVI int evi_loopring_check (struct evi_loopring *it);
 /* A submission to fill in. NULL: the ring can take no more; a verdict says what is to become of it, and whoever

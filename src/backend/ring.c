@@ -108,6 +108,9 @@ EVI int evi_ring_open (struct evi_ring *ring, unsigned entries, unsigned complet
     if (!params.sq_entries || !params.features)
         return -ENOSYS; /* a filter that answers "fine" without asking the kernel: fd is not ours to close */
     ring->fd = fd;
+    ring->enter_flags = EVI_ENTER_GETEVENTS;
+    if (params.features & EVI_FEAT_NO_IOWAIT)
+        ring->enter_flags |= EVI_ENTER_NO_IOWAIT; /* a sleeping loop is not a disk that is busy */
     ring->setup = params.flags;
     ring->features = params.features;
     ring->process = evi_sys_process ();
@@ -115,11 +118,6 @@ EVI int evi_ring_open (struct evi_ring *ring, unsigned entries, unsigned complet
     if (err < 0)
         evi_ring_close (ring);
     return err;
-}
-
-EVI int evi_ring_mine (const struct evi_ring *ring)
-{
-    return ring->process == evi_sys_process ();
 }
 
 EVI int evi_ring_foreign (const struct evi_ring *ring)
@@ -206,42 +204,14 @@ EVI void evi_ring_untake (struct evi_ring *ring)
     ring->sq_next--;
 }
 
-EVI int evi_ring_enter (struct evi_ring *ring, unsigned wait, const struct evi_ring_timespec *limit,
-                        int absolute)
+EVI int evi_ring_enter_until (struct evi_ring *ring, unsigned wait, const struct evi_ring_timespec *limit,
+                              int absolute)
 {
     struct evi_ring_getevents arg = { .ts = (uintptr_t) limit };
-    unsigned flags = EVI_ENTER_GETEVENTS;
-    int limited = wait && limit; /* the kernel need not look at a limit that cannot matter */
+    unsigned flags = ring->enter_flags | EVI_ENTER_EXT_ARG | (absolute ? EVI_ENTER_ABS_TIMER : 0);
 
-    if (limited)
-        flags |= EVI_ENTER_EXT_ARG | (absolute ? EVI_ENTER_ABS_TIMER : 0);
-    if (ring->features & EVI_FEAT_NO_IOWAIT)
-        flags |= EVI_ENTER_NO_IOWAIT; /* a sleeping loop is not a disk that is busy */
     __atomic_store_n (ring->sq_tail, ring->sq_next, __ATOMIC_RELEASE);
-    return evi_sys_uring_enter (ring->fd, evi_ring_queued (ring), wait, flags, limited ? &arg : NULL,
-                                limited ? sizeof arg : 0);
-}
-
-EVI unsigned evi_ring_flags (const struct evi_ring *ring)
-{
-    return __atomic_load_n (ring->sq_flags, __ATOMIC_RELAXED);
-}
-
-/* ---- completions: the kernel owns the tail, we the head ---- */
-
-EVI unsigned evi_ring_ready (const struct evi_ring *ring)
-{
-    return __atomic_load_n (ring->cq_tail, __ATOMIC_ACQUIRE) - *ring->cq_head;
-}
-
-EVI const struct evi_cqe *evi_ring_peek (const struct evi_ring *ring, unsigned nth)
-{
-    return &ring->cqes[(*ring->cq_head + nth) & (ring->cq_entries - 1)];
-}
-
-EVI void evi_ring_advance (struct evi_ring *ring, unsigned count)
-{
-    __atomic_store_n (ring->cq_head, *ring->cq_head + count, __ATOMIC_RELEASE);
+    return evi_sys_uring_enter (ring->fd, evi_ring_queued (ring), wait, flags, &arg, sizeof arg);
 }
 
 #endif

@@ -3,6 +3,7 @@
 #define EVI_RING_H
 
 #include "../base/base.h"
+#include "../base/sys.h"
 
 #include "ring_abi.h"
 
@@ -11,12 +12,13 @@
 #if EV_USE_IOURING
 
 struct evi_ring {
-    int fd;            /* -1: closed */
-    unsigned setup;    /* set-up flags the kernel took */
-    unsigned features; /* what it offers */
-    unsigned process;  /* evi_sys_process of its maker: in a fork child the mappings are gone */
-    int enabled;       /* by the thread that runs it */
-    uintptr_t thread;  /* that thread; 0: none yet */
+    int fd;               /* -1: closed */
+    unsigned setup;       /* set-up flags the kernel took */
+    unsigned features;    /* what it offers */
+    unsigned enter_flags; /* of every call */
+    unsigned process;     /* evi_sys_process of its maker: in a fork child the mappings are gone */
+    int enabled;          /* by the thread that runs it */
+    uintptr_t thread;     /* that thread; 0: none yet */
 
     /* in memory shared with the kernel */
     uint32_t *sq_head, *sq_tail, *sq_flags, *sq_array;
@@ -37,7 +39,11 @@ EVI int evi_ring_open (struct evi_ring *ring, unsigned entries, unsigned complet
 EVI void evi_ring_close (struct evi_ring *ring);
 /* The calling thread becomes the one that may submit. 0 or -errno. */
 EVI int evi_ring_enable (struct evi_ring *ring);
-EVI int evi_ring_mine (const struct evi_ring *ring); /* 0 in a fork child */
+/* 0 in a fork child */
+EVI_INLINE_HOT int evi_ring_mine (const struct evi_ring *ring)
+{
+    return EVI_LIKELY (evi_sys_same_process (ring->process)) || ring->process == evi_sys_process ();
+}
 /* Another thread has entered it. The kernel refuses us then, or (without SINGLE_ISSUER) completes requests when
  * that thread gets round to it. */
 EVI int evi_ring_foreign (const struct evi_ring *ring);
@@ -77,15 +83,45 @@ EVI struct evi_sqe *evi_ring_unsent (const struct evi_ring *ring, unsigned nth);
 /* Gives back the submission taken last, which must be one of those. */
 EVI void evi_ring_untake (struct evi_ring *ring);
 
+/* evi_ring_enter where there is a limit that matters. */
+EVI int evi_ring_enter_until (struct evi_ring *ring, unsigned wait, const struct evi_ring_timespec *limit,
+                              int absolute);
+
 /* Submits all that is queued and asks for completions. wait: how many to wait for; limit NULL: forever; a zero
  * limit: no sleep. Answers as the system call does; a positive answer hides timeouts and signals. */
-EVI int evi_ring_enter (struct evi_ring *ring, unsigned wait, const struct evi_ring_timespec *limit,
-                        int absolute);
+EVI_INLINE_HOT int evi_ring_enter (struct evi_ring *ring, unsigned wait,
+                                   const struct evi_ring_timespec *limit, int absolute)
+{
+    if (wait && limit) /* else the kernel need not look at it */
+        return evi_ring_enter_until (ring, wait, limit, absolute);
+    __atomic_store_n (ring->sq_tail, ring->sq_next, __ATOMIC_RELEASE);
+    return evi_sys_uring_enter (ring->fd, evi_ring_queued (ring), wait, ring->enter_flags, NULL, 0);
+}
 
-EVI unsigned evi_ring_ready (const struct evi_ring *ring); /* completions to be read */
-EVI const struct evi_cqe *evi_ring_peek (const struct evi_ring *ring, unsigned nth);
-EVI void evi_ring_advance (struct evi_ring *ring, unsigned count); /* read: the kernel may reuse them */
-EVI unsigned evi_ring_flags (const struct evi_ring *ring);         /* EVI_SQ_* */
+/* EVI_SQ_* */
+EVI_INLINE unsigned evi_ring_flags (const struct evi_ring *ring)
+{
+    return __atomic_load_n (ring->sq_flags, __ATOMIC_RELAXED);
+}
+
+/* ---- completions: the kernel owns the tail, we the head ---- */
+
+/* How many there are to be read. */
+EVI_INLINE unsigned evi_ring_ready (const struct evi_ring *ring)
+{
+    return __atomic_load_n (ring->cq_tail, __ATOMIC_ACQUIRE) - *ring->cq_head;
+}
+
+EVI_INLINE const struct evi_cqe *evi_ring_peek (const struct evi_ring *ring, unsigned nth)
+{
+    return &ring->cqes[(*ring->cq_head + nth) & (ring->cq_entries - 1)];
+}
+
+/* So many have been read: the kernel may reuse their places. */
+EVI_INLINE void evi_ring_advance (struct evi_ring *ring, unsigned count)
+{
+    __atomic_store_n (ring->cq_head, *ring->cq_head + count, __ATOMIC_RELEASE);
+}
 
 #endif
 

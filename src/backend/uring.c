@@ -142,7 +142,7 @@ static void uring_give_up (struct ev_loop *loop, struct evi_uring *self)
     uring_park_close (self);
     evi_looks_clear (&self->looks);
     self->late_count = 0;
-    self->has_busy = 0;
+    loop->fds.unsure = 0;
 }
 
 static void uring_close (struct ev_loop *loop)
@@ -199,7 +199,7 @@ static void uring_look (struct ev_loop *loop)
 {
     struct evi_uring *self = loop->backend_data;
 
-    if (EVI_UNLIKELY (self->has_busy) && uring_prepare (loop, self) == 0)
+    if (uring_prepare (loop, self) == 0)
         evi_busy_ask (loop, self);
 }
 
@@ -319,7 +319,7 @@ static int uring_sleep_once (struct ev_loop *loop, struct evi_uring *self, ev_ts
     ev_tstamp at = it->sleep_until < EVI_LOOPRING_NEVER ? it->sleep_until : loop->deadline;
 
     if (limit >= URING_LONG && evi_loopring_arm_alarm (loop, it, at))
-        return evi_loopring_enter (loop, it, 1, NULL, 0);
+        return evi_loopring_enter_here (loop, it, 1, NULL, 0);
     return uring_enter_until (loop, self, limit);
 }
 
@@ -351,11 +351,15 @@ static int uring_wait (struct ev_loop *loop, ev_tstamp limit)
 
     if (err < 0)
         return err;
-    evi_loopring_drain_event_fd (it);
+    if (EVI_UNLIKELY (it->event_fd >= 0))
+        evi_loopring_drain_event_fd (it);
     sleepy = limit > 0 && !it->stash_count && !self->looks.found && !evi_loopring_news (loop, it);
-    if (sleepy ? limit < URING_LONG && evi_ring_flags (&it->ring) & EVI_SQ_TASKRUN : !evi_loopring_idle (it))
+    if (sleepy ? limit < URING_LONG && evi_ring_flags (&it->ring) & EVI_SQ_TASKRUN
+               : !evi_loopring_idle (it)) {
         err = evi_loopring_enter (loop, it, 0, &evi_at_once, 0);
-    if (!err && sleepy && !evi_loopring_news (loop, it))
+        sleepy = sleepy && !err && !evi_loopring_news (loop, it);
+    }
+    if (sleepy)
         err = uring_sleep (loop, self, limit);
     return err ? err : evi_loopring_sweep (loop, it);
 }

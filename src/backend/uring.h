@@ -27,7 +27,6 @@ struct evi_uring {
     int park_fd, park_armed; /* the epoll set; the ring watches it */
     struct evi_looks looks;  /* busy rows that may still be ready */
     unsigned batch;          /* rows that were ready at the last reap */
-    int has_busy;            /* there are busy rows, or were */
     int has_stale_looks;     /* some of looks are of rows that are busy no more */
 };
 

@@ -32,8 +32,8 @@ struct evi_backend {
 
     /* The rest may be NULL. */
 
-    /* Before each wait, while the loop is still the caller's alone: asks which rows are ready of those that the
-     * kernel tells changes of only. The answers are handed over by reap. Never blocks. */
+    /* Before each wait, while the loop is still the caller's alone, once it has set fds.unsure: asks which rows are
+     * ready of those that the kernel tells changes of only. The answers are handed over by reap. Never blocks. */
     void (*look) (struct ev_loop *loop);
     /* The last watcher of fd is gone: when this returns the kernel holds nothing of it, so that close closes. */
     void (*release) (struct ev_loop *loop, int fd);

@@ -54,10 +54,8 @@ static struct evi_item pending_pop (struct evi_pending *pending)
 }
 
 /* A callback may feed, clear, run the loop, or leave by longjmp: nothing is held across it (PQ-3, RE-1, TH-3). */
-void ev_invoke_pending (EV_P)
+EVI_INLINE_HOT void pending_invoke (struct ev_loop *loop)
 {
-    EVI_DOOR;
-
     while (loop->pending.busy) {
         struct evi_item item = pending_pop (&loop->pending);
 
@@ -69,9 +67,20 @@ void ev_invoke_pending (EV_P)
     }
 }
 
+void ev_invoke_pending (EV_P)
+{
+    EVI_DOOR;
+
+    pending_invoke (loop);
+}
+
+/* Without a hook of the program in between, a call less is on the stack. */
 EVI void evi_pending_invoke (struct ev_loop *loop)
 {
-    loop->invoke (EV_A);
+    if (EVI_LIKELY (loop->invoke == ev_invoke_pending))
+        pending_invoke (loop);
+    else
+        loop->invoke (EV_A);
 }
 
 EVI void evi_reject (struct ev_loop *loop, void *w, int revents, const char *call, const char *rule)

@@ -107,7 +107,7 @@ static int run_backend_wait (struct ev_loop *loop, ev_tstamp limit)
 {
     int err;
 
-    if (loop->backend->look)
+    if (EVI_UNLIKELY (loop->fds.unsure))
         loop->backend->look (loop);
     loop->deadline = loop->clock.mono + limit; /* behind the hook another thread may look at the clock */
     loop->waiting = 1;
@@ -199,7 +199,7 @@ static void run_ops (struct ev_loop *loop)
 }
 
 /* Step 11 is ev_run's: again, unless break, once, or nothing left. */
-static void run_once (struct ev_loop *loop, int flags)
+EVI_INLINE_HOT void run_once (struct ev_loop *loop, int flags)
 {
 #if EV_VERIFY >= 2
     ev_verify (EV_A);
