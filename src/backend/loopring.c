@@ -146,7 +146,8 @@ EVI int evi_loopring_enter (struct ev_loop *loop, struct evi_loopring *it, unsig
 }
 
 /* About an earlier use of a descriptor, or about a request of ours that nobody waits for. Behind a release hook
- * the rows may belong to another thread: what cannot be looked up there is left to the reap (U-15). */
+ * the rows may belong to another thread: what cannot be looked up there is left to the reap (U-15), but for requests
+ * that were taken back. (Those of a thread that has ended come to no sleep: the ring is made anew before it.) */
 static int loopring_stale (const struct ev_loop *loop, struct evi_loopring *it, const struct evi_cqe *cqe)
 {
     uint32_t fd = (uint32_t) cqe->user_data;
@@ -159,7 +160,7 @@ static int loopring_stale (const struct ev_loop *loop, struct evi_loopring *it, 
         return cqe->res != -ETIME || it->alarm_at < it->sleep_until - LOOPRING_GRAIN;
     case EVI_NAME_POLL:
         if (EVI_UNLIKELY (loop->waiting && loop->release))
-            return 0;
+            return cqe->res == -ECANCELED;
         return fd >= loop->fds.count || cqe->user_data != evi_name_row (loop, (int) fd);
     default:
         return 0;

@@ -564,6 +564,43 @@ TEST_BACKENDS (io_number_reused_in_the_release_hook_does_not_inherit_events) // 
     close (quiet[1]);
 }
 
+static void hook_does_nothing (struct ev_loop *loop) EV_NOEXCEPT
+{
+}
+
+static void end_sleep (EV_P_ ev_timer *w, int revents)
+{
+    *(int *) w->data = 1;
+}
+
+TEST_BACKENDS (io_second_watcher_of_a_descriptor_ends_no_sleep_behind_a_release_hook) // RN-4, HK-4
+{
+    struct ev_loop *loop = test_loop (0);
+    struct kit_io one, two;
+    int fd[2], over = 0;
+    ev_timer timer;
+
+    test_socketpair (fd);
+    ev_set_loop_release_cb (loop, hook_does_nothing, NULL);
+    kit_start (loop, &one, fd[0], EV_READ);
+    kit_nowait (loop, 2);
+    kit_start (loop, &two, fd[0], EV_READ); /* another file, for all the loop knows: it is asked about anew */
+    ev_now_update (loop);
+    ev_timer_init (&timer, end_sleep, 0.05, 0.);
+    timer.data = &over;
+    ev_timer_start (loop, &timer);
+    ev_run (loop, EVRUN_ONCE);
+    ck_assert (over);
+    ck_assert_int_eq (one.calls + two.calls, 0);
+    kit_put (fd[1]);
+    kit_nowait (loop, 2);
+    ck_assert_int_eq (one.calls, 2);
+    ck_assert_int_eq (two.calls, 2);
+    ev_io_stop (loop, &one.w);
+    kit_stop_close (loop, &two);
+    close (fd[1]);
+}
+
 /* ---- close closes (U-2) ------------------------------------------------------------------------- */
 
 /* Armed by so many watchers, stopped and closed after so many runs: is the end of file there at once? */
