@@ -580,6 +580,7 @@ TEST_BACKENDS (io_second_watcher_of_a_descriptor_ends_no_sleep_behind_a_release_
     int fd[2], over = 0;
     ev_timer timer;
 
+    kit_not_stock (EVBACKEND_IOURING, "the reference's io_uring ends the sleep");
     test_socketpair (fd);
     ev_set_loop_release_cb (loop, hook_does_nothing, NULL);
     kit_start (loop, &one, fd[0], EV_READ);
