@@ -524,10 +524,31 @@ TEST_PAIRS (ev_loop_fork_reaches_the_inner_loop)
     inside_end (inner, &in);
 }
 
+/* Two loops that a child takes along, and what is inside. */
 static struct {
     struct ev_loop *outer, *inner;
-    struct inside *in;
+    struct inside in;
+    ev_embed embed;
 } family;
+
+static void family_begin (struct ev_loop *outer, struct ev_loop *inner)
+{
+    if (ev_backend (inner) == EVBACKEND_IOURING)
+        test_needs_no_valgrind ("valgrind's io_uring does not survive a fork");
+    family.outer = outer;
+    family.inner = inner;
+    inside_begin (inner, &family.in, "inner");
+    embed_begin (outer, &family.embed, inner);
+    ev_run (outer, EVRUN_NOWAIT);
+}
+
+static void family_hears_and_ends (void)
+{
+    ck_run_until (family.outer, 1);
+    ck_trace ("inner");
+    ev_embed_stop (family.outer, &family.embed);
+    inside_end (family.inner, &family.in);
+}
 
 /* With a pipe of its own: what is read there can have been told to the parent already. */
 static void resume_in_child (void *arg)
@@ -546,29 +567,17 @@ static void resume_in_child (void *arg)
 /* EM-5, FK-3: a real child takes both loops along; the parent's go on */
 TEST_PAIRS (child_resumes_both_loops_and_the_parent_keeps_its_own)
 {
-    struct inside in;
-    ev_embed w;
-
-    if (ev_backend (inner) == EVBACKEND_IOURING)
-        test_needs_no_valgrind ("valgrind's io_uring does not survive a fork");
-    inside_begin (inner, &in, "inner");
-    embed_begin (outer, &w, inner);
-    ev_run (outer, EVRUN_NOWAIT);
-    family.outer = outer;
-    family.inner = inner;
+    family_begin (outer, inner);
     check_in_child (resume_in_child, NULL);
     run_for (outer, 0.01);
     ck_trace ("");
-    put_byte (in.fd[1]);
-    ck_run_until (outer, 1);
-    ck_trace ("inner");
-    ev_embed_stop (outer, &w);
-    inside_end (inner, &in);
+    put_byte (family.in.fd[1]);
+    family_hears_and_ends ();
 }
 
 static void look_in_child (void *arg)
 {
-    ev_io_stop (family.inner, &family.in->io); /* the data are the parent's */
+    ev_io_stop (family.inner, &family.in.io); /* the data are the parent's */
     ev_loop_fork (family.outer);
     ev_run (family.outer, EVRUN_NOWAIT);
     ev_run (family.inner, EVRUN_NOWAIT);
@@ -577,23 +586,10 @@ static void look_in_child (void *arg)
 /* EM-5: what has come before the fork is told in the parent, whatever the child does */
 TEST_PAIRS (child_takes_no_event_away_from_its_parent)
 {
-    struct inside in;
-    ev_embed w;
-
-    if (ev_backend (inner) == EVBACKEND_IOURING)
-        test_needs_no_valgrind ("valgrind's io_uring does not survive a fork");
-    inside_begin (inner, &in, "inner");
-    embed_begin (outer, &w, inner);
-    ev_run (outer, EVRUN_NOWAIT);
-    put_byte (in.fd[1]);
-    family.outer = outer;
-    family.inner = inner;
-    family.in = &in;
+    family_begin (outer, inner);
+    put_byte (family.in.fd[1]);
     check_in_child (look_in_child, NULL);
-    ck_run_until (outer, 1);
-    ck_trace ("inner");
-    ev_embed_stop (outer, &w);
-    inside_end (inner, &in);
+    family_hears_and_ends ();
 }
 
 /* ---- deeper ---- */

@@ -82,6 +82,26 @@ static KIT_UNUSED int kit_until (struct ev_loop *loop, const int *count, int wan
     return *count >= wanted;
 }
 
+static KIT_UNUSED void kit_over (EV_P_ ev_timer *w, int revents)
+{
+    *(int *) w->data = 1;
+}
+
+/* Runs one iteration, which a timer is to end. Nonzero: nothing else did before. */
+static KIT_UNUSED int kit_sleeps (struct ev_loop *loop, double seconds)
+{
+    int over = 0;
+    ev_timer timer;
+
+    ev_now_update (loop);
+    ev_timer_init (&timer, kit_over, seconds, 0.);
+    timer.data = &over;
+    ev_timer_start (loop, &timer);
+    ev_run (loop, EVRUN_ONCE);
+    ev_timer_stop (loop, &timer);
+    return over;
+}
+
 static KIT_UNUSED void kit_break (EV_P_ ev_timer *w, int revents)
 {
     ev_break (EV_A_ EVBREAK_ALL);
