@@ -72,7 +72,7 @@ EVI int evi_loopring_enter (struct ev_loop *loop, struct evi_loopring *it, unsig
 /* What a negative answer comes to. */
 EVI_COLD EVI int evi_loopring_failed (struct ev_loop *loop, struct evi_loopring *it, int answer,
                                       int absolute);
-/* The same where a loop sleeps, which is where it mostly enters. */
+/* evi_loopring_enter in place, for where a loop sleeps, which is where it mostly enters. */
 EVI_INLINE_HOT int evi_loopring_enter_here (struct ev_loop *loop, struct evi_loopring *it, unsigned wait,
                                             const struct evi_ring_timespec *limit, int absolute)
 {

@@ -204,14 +204,4 @@ EVI void evi_ring_untake (struct evi_ring *ring)
     ring->sq_next--;
 }
 
-EVI int evi_ring_enter_until (struct evi_ring *ring, unsigned wait, const struct evi_ring_timespec *limit,
-                              int absolute)
-{
-    struct evi_ring_getevents arg = { .ts = (uintptr_t) limit };
-    unsigned flags = ring->enter_flags | EVI_ENTER_EXT_ARG | (absolute ? EVI_ENTER_ABS_TIMER : 0);
-
-    __atomic_store_n (ring->sq_tail, ring->sq_next, __ATOMIC_RELEASE);
-    return evi_sys_uring_enter (ring->fd, evi_ring_queued (ring), wait, flags, &arg, sizeof arg);
-}
-
 #endif

@@ -83,19 +83,20 @@ EVI struct evi_sqe *evi_ring_unsent (const struct evi_ring *ring, unsigned nth);
 /* Gives back the submission taken last, which must be one of those. */
 EVI void evi_ring_untake (struct evi_ring *ring);
 
-/* evi_ring_enter where there is a limit that matters. */
-EVI int evi_ring_enter_until (struct evi_ring *ring, unsigned wait, const struct evi_ring_timespec *limit,
-                              int absolute);
-
 /* Submits all that is queued and asks for completions. wait: how many to wait for; limit NULL: forever; a zero
  * limit: no sleep. Answers as the system call does; a positive answer hides timeouts and signals. */
 EVI_INLINE_HOT int evi_ring_enter (struct evi_ring *ring, unsigned wait,
                                    const struct evi_ring_timespec *limit, int absolute)
 {
-    if (wait && limit) /* else the kernel need not look at it */
-        return evi_ring_enter_until (ring, wait, limit, absolute);
+    struct evi_ring_getevents arg = { .ts = (uintptr_t) limit };
+    unsigned flags = ring->enter_flags;
+    int limited = wait && limit; /* the kernel need not look at a limit that cannot matter */
+
+    if (limited)
+        flags |= EVI_ENTER_EXT_ARG | (absolute ? EVI_ENTER_ABS_TIMER : 0);
     __atomic_store_n (ring->sq_tail, ring->sq_next, __ATOMIC_RELEASE);
-    return evi_sys_uring_enter (ring->fd, evi_ring_queued (ring), wait, ring->enter_flags, NULL, 0);
+    return evi_sys_uring_enter (ring->fd, evi_ring_queued (ring), wait, flags, limited ? &arg : NULL,
+                                limited ? sizeof arg : 0);
 }
 
 /* EVI_SQ_* */

@@ -477,12 +477,18 @@ static int uring_event_fd_attach (struct ev_loop *loop, struct evi_uring *self)
     return 0;
 }
 
+static void uring_signal (const struct evi_loopring *it)
+{
+    uint64_t one = 1;
+
+    evi_sys_write (it->event_fd, &one, sizeof one);
+}
+
 /* Not the ring's own descriptor: whoever sleeps on that of a ring that defers its work is not woken by it on
  * all kernels (6.18 before 6.18.45). */
 static int uring_expose (struct ev_loop *loop)
 {
     struct evi_uring *self = loop->backend_data;
-    uint64_t one = 1;
     int err;
 
     if (self->loopring.event_fd >= 0)
@@ -499,7 +505,7 @@ static int uring_expose (struct ev_loop *loop)
         self->loopring.event_fd = -1;
         return err;
     }
-    evi_sys_write (self->loopring.event_fd, &one, sizeof one); /* what has completed already counts too */
+    uring_signal (&self->loopring); /* what has completed already counts too */
     return self->loopring.event_fd;
 }
 
@@ -513,7 +519,6 @@ static int uring_confirm (struct ev_loop *loop)
 {
     struct evi_uring *self = loop->backend_data;
     struct evi_loopring *it = &self->loopring;
-    uint64_t one = 1;
 
     uring_flush (loop);
     if (uring_has_news (loop, it))
@@ -522,7 +527,7 @@ static int uring_confirm (struct ev_loop *loop)
     uring_flush (loop);
     if (!uring_has_news (loop, it)) /* nor has anything come meanwhile */
         return 0;
-    evi_sys_write (it->event_fd, &one, sizeof one);
+    uring_signal (it);
     return 1;
 }
 
