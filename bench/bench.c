@@ -127,13 +127,21 @@ void bench_shuffle (int *order, int count)
 }
 
 static const struct option option_names[] = {
-    { "backend", required_argument, 0, 'b' }, { "fds", required_argument, 0, 'n' },
-    { "active", required_argument, 0, 'a' },  { "connections", required_argument, 0, 'c' },
-    { "size", required_argument, 0, 's' },    { "depth", required_argument, 0, 'd' },
-    { "direct", required_argument, 0, 'D' },  { "file", required_argument, 0, 'f' },
-    { "timers", required_argument, 0, 't' },  { "events", required_argument, 0, 'e' },
-    { "cpu", required_argument, 0, 'p' },     { "client-cpu", required_argument, 0, 'q' },
-    { "mode", required_argument, 0, 'm' },    { 0, 0, 0, 0 },
+    { "backend", required_argument, 0, 'b' },
+    { "fds", required_argument, 0, 'n' },
+    { "active", required_argument, 0, 'a' },
+    { "connections", required_argument, 0, 'c' },
+    { "size", required_argument, 0, 's' },
+    { "depth", required_argument, 0, 'd' },
+    { "direct", required_argument, 0, 'D' },
+    { "file", required_argument, 0, 'f' },
+    { "timers", required_argument, 0, 't' },
+    { "events", required_argument, 0, 'e' },
+    { "cpu", required_argument, 0, 'p' },
+    { "client-cpu", required_argument, 0, 'q' },
+    { "mode", required_argument, 0, 'm' },
+    { "collect", required_argument, 0, 'g' },
+    { 0, 0, 0, 0 },
 };
 
 struct bench_options bench_options (int argc, char **argv)
@@ -194,6 +202,9 @@ struct bench_options bench_options (int argc, char **argv)
             break;
         case 'm':
             o.mode = optarg;
+            break;
+        case 'g':
+            o.collect = atoi (optarg);
             break;
         default:
             exit (2);

@@ -16,11 +16,12 @@ struct bench_options {
     int depth;           /* files: reads under way at once */
     int direct;          /* files: 1 goes past the page cache */
     const char *file;    /* files: what is read */
-    int timers;          /* timers, memory */
-    long events;         /* measured events: callbacks, messages or timer operations */
-    int cpu;             /* where the measured process is pinned, -1 for anywhere */
-    int client_cpu;      /* where the load generator is pinned */
-    const char *mode;    /* what to do, where a program can do several things */
+    int collect;    /* files, by operations: microseconds that completions may gather before they are told */
+    int timers;     /* timers, memory */
+    long events;    /* measured events: callbacks, messages or timer operations */
+    int cpu;        /* where the measured process is pinned, -1 for anywhere */
+    int client_cpu; /* where the load generator is pinned */
+    const char *mode; /* what to do, where a program can do several things */
 };
 
 struct bench_options bench_options (int argc, char **argv);

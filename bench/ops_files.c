@@ -35,6 +35,7 @@ int main (int argc, char **argv)
 
     files_open (&work, &o);
     loop = ops_loop (&o);
+    ev_set_io_collect_interval (loop, o.collect * 1e-6);
     reads = calloc ((size_t) o.depth, sizeof *reads);
     for (int i = 0; i < o.depth; i++) {
         ev_init (&reads[i], on_read);
