@@ -672,9 +672,10 @@ static void op_uring_landed (struct ev_loop *loop, uint64_t name, int32_t res, u
 
     if (EVI_UNLIKELY (!op))
         loop->stats.stale++;
-    else if (res >= 0 && op_uring_is_plain (ops, op))
+    else if (res >= 0 && op_uring_is_plain (ops, op)) {
+        __builtin_prefetch (op->buf);
         op_uring_finish (loop, op, res);
-    else
+    } else
         op_uring_landed_special (loop, op, res, flags);
 }
 
