@@ -58,6 +58,7 @@ struct ev_stats {
     unsigned long long ops_ready;     /* … tried by readiness */
     unsigned long long ops_threads;   /* … given to a thread */
     unsigned long long looks;         /* io_uring: times a busy descriptor was asked about, not armed again */
+    unsigned long long ops_pinned;    /* of ops_ring: those whose data is in memory that the ring knows (ev_pool_take) */
 };
 
 /* Fills at most size bytes of stats. Returns how many bytes this library knows of. Any time, from the
@@ -247,14 +248,20 @@ EV_API_DECL void ev_sqe_set (ev_op *op, const void *sqe) EV_NOEXCEPT;
 
 /* -- buffer pools -- */
 
-/* count buffers (1 to 32768) of size bytes each for the ev_recv_pool of this loop. NULL where there is no memory.
+/* count buffers (1 to 32768) of size bytes each for the operations of this loop. NULL where there is no memory.
  * Ends with ev_pool_free, or with the loop. */
 EV_API_DECL ev_pool *ev_pool_new (EV_P_ size_t size, unsigned count) EV_NOEXCEPT;
-/* Not while an ev_recv_pool that uses it is active. Buffers that were kept are gone with it. */
+/* Not while an ev_recv_pool that uses it is active, nor an operation on one of its buffers. Buffers that were kept or
+ * taken are gone with it. */
 EV_API_DECL void ev_pool_free (EV_P_ ev_pool *pool) EV_NOEXCEPT;
 /* In the callback of an ev_recv_pool, with its op->buf: the buffer stays the program's until it is given back. */
 EV_API_DECL void ev_pool_keep (ev_pool *pool, void *buf) EV_NOEXCEPT;
-/* Gives a kept buffer back: any address inside it will do. */
+/* A buffer for data of the program's own, until it is given back: reads and writes of files that begin and end in
+ * buffers of a pool cost the kernel less where there is a ring (it knows the pages already), most of all past the page
+ * cache. Buffers begin at multiples of size if that is a multiple of 64, the first one with a page. NULL: there is none
+ * left, or an ev_recv_pool has given them to the ring. */
+EV_API_DECL void *ev_pool_take (ev_pool *pool) EV_NOEXCEPT;
+/* Gives a kept or taken buffer back: any address inside it will do. */
 EV_API_DECL void ev_pool_give (ev_pool *pool, void *buf) EV_NOEXCEPT;
 
 #define EV_OP_INIT_(op, cb, set) do { ev_init ((op), (cb)); set; } while (0)

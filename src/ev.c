@@ -54,6 +54,7 @@
 #include "ops/pool.c"     /* a few threads */
 #include "ops/op_set.c"   /* what each operation is given */
 #include "ops/bufs.c"     /* buffers for receivers */
+#include "ops/pinned.c"   /* … and for files, known to the ring */
 #include "ops/op_ready.c" /* by readiness and threads */
 #include "ops/op_uring.c" /* on a ring */
 #include "ops/op.c"       /* the life of an operation */

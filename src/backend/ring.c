@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/uio.h>
 
 #if EV_USE_IOURING
 
@@ -190,6 +191,22 @@ EVI int evi_ring_drop_buffers (const struct evi_ring *ring, unsigned group)
     struct evi_buf_reg reg = { .group = (uint16_t) group };
 
     return evi_sys_uring_register (ring->fd, EVI_UNREGISTER_PBUF_RING, &reg, 1);
+}
+
+EVI int evi_ring_add_table (const struct evi_ring *ring, unsigned count)
+{
+    struct evi_rsrc_table table = { .count = count, .flags = EVI_RSRC_SPARSE };
+
+    return evi_sys_uring_register (ring->fd, EVI_REGISTER_BUFFERS2, &table, sizeof table);
+}
+
+EVI int evi_ring_pin (const struct evi_ring *ring, unsigned place, const void *memory, size_t size)
+{
+    struct iovec vec = { .iov_base = size ? (void *) (uintptr_t) memory : NULL, .iov_len = size };
+    struct evi_rsrc_update update = { .first = place, .data = (uintptr_t) &vec, .count = 1 };
+    int done = evi_sys_uring_register (ring->fd, EVI_REGISTER_BUFFERS_UPDATE, &update, sizeof update);
+
+    return done < 0 ? done : 0;
 }
 
 /* ---- submissions: we own the tail, the kernel the head ---- */

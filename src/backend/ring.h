@@ -57,6 +57,12 @@ EVI int evi_ring_hold (const struct evi_ring *ring, int fd);
 EVI int evi_ring_add_buffers (const struct evi_ring *ring, struct evi_buf *buffers, unsigned entries,
                               unsigned group);
 EVI int evi_ring_drop_buffers (const struct evi_ring *ring, unsigned group);
+/* A table with room for so many pieces of memory whose pages need not be looked up for each request; once per ring.
+ * 0 or -errno. */
+EVI int evi_ring_add_table (const struct evi_ring *ring, unsigned count);
+/* What is at that place of it from now on; size 0: nothing. What it held stays with the requests that use it. 0 or
+ * -errno. */
+EVI int evi_ring_pin (const struct evi_ring *ring, unsigned place, const void *memory, size_t size);
 
 /* How many submissions the kernel has not taken yet; derived from the ring, never counted besides. We own the tail, the
  * kernel the head. */

@@ -110,8 +110,22 @@ enum { EVI_CQE_BUFFER_SHIFT = 16 };
 #define EVI_UNREGISTER_EVENTFD 5u
 #define EVI_REGISTER_PROBE 8u
 #define EVI_REGISTER_ENABLE_RINGS 12u
-#define EVI_REGISTER_PBUF_RING 22u   /* 5.19 */
-#define EVI_UNREGISTER_PBUF_RING 23u /* 5.19 */
+#define EVI_REGISTER_PBUF_RING 22u      /* 5.19 */
+#define EVI_UNREGISTER_PBUF_RING 23u    /* 5.19 */
+#define EVI_REGISTER_BUFFERS2 15u       /* 5.13 */
+#define EVI_REGISTER_BUFFERS_UPDATE 16u /* 5.13 */
+#define EVI_RSRC_SPARSE (1u << 0)       /* 5.19: a table of nothing */
+
+struct evi_rsrc_table { /* struct io_uring_rsrc_register */
+    uint32_t count, flags;
+    uint64_t resv, data, tags;
+};
+
+struct evi_rsrc_update { /* struct io_uring_rsrc_update2 */
+    uint32_t first, resv;
+    uint64_t data, tags;
+    uint32_t count, resv2;
+};
 
 struct evi_probe { /* struct io_uring_probe: what PROBE answers */
     uint8_t last_op, count;
@@ -152,6 +166,8 @@ enum {
     EVI_OP_NOP = 0,
     EVI_OP_READV = 1,
     EVI_OP_WRITEV = 2,
+    EVI_OP_READ_FIXED = 4,
+    EVI_OP_WRITE_FIXED = 5,
     EVI_OP_FSYNC = 3,
     EVI_OP_POLL_ADD = 6,
     EVI_OP_POLL_REMOVE = 7,
@@ -249,6 +265,8 @@ EVI_SAME ((int) EVI_OP_FALLOCATE, (int) IORING_OP_FALLOCATE);
 EVI_SAME ((int) EVI_OP_OPENAT, (int) IORING_OP_OPENAT);
 EVI_SAME ((int) EVI_OP_CLOSE, (int) IORING_OP_CLOSE);
 EVI_SAME ((int) EVI_OP_STATX, (int) IORING_OP_STATX);
+EVI_SAME ((int) EVI_OP_READ_FIXED, (int) IORING_OP_READ_FIXED);
+EVI_SAME ((int) EVI_OP_WRITE_FIXED, (int) IORING_OP_WRITE_FIXED);
 EVI_SAME ((int) EVI_OP_READ, (int) IORING_OP_READ);
 EVI_SAME ((int) EVI_OP_WRITE, (int) IORING_OP_WRITE);
 EVI_SAME ((int) EVI_OP_SEND, (int) IORING_OP_SEND);
@@ -265,6 +283,10 @@ EVI_SAME (EVI_ACCEPT_MULTISHOT, IORING_ACCEPT_MULTISHOT);
 EVI_SAME (EVI_RECV_MULTISHOT, IORING_RECV_MULTISHOT);
 EVI_SAME ((int) EVI_REGISTER_PBUF_RING, (int) IORING_REGISTER_PBUF_RING);
 EVI_SAME ((int) EVI_UNREGISTER_PBUF_RING, (int) IORING_UNREGISTER_PBUF_RING);
+EVI_SAME ((int) EVI_REGISTER_BUFFERS2, (int) IORING_REGISTER_BUFFERS2);
+EVI_SAME ((int) EVI_REGISTER_BUFFERS_UPDATE, (int) IORING_REGISTER_BUFFERS_UPDATE);
+EVI_SAME (sizeof (struct evi_rsrc_table), sizeof (struct io_uring_rsrc_register));
+EVI_SAME (sizeof (struct evi_rsrc_update), sizeof (struct io_uring_rsrc_update2));
 EVI_SAME ((int) EVI_REGISTER_EVENTFD, (int) IORING_REGISTER_EVENTFD);
 EVI_SAME ((int) EVI_REGISTER_PROBE, (int) IORING_REGISTER_PROBE);
 EVI_SAME ((int) EVI_REGISTER_ENABLE_RINGS, (int) IORING_REGISTER_ENABLE_RINGS);

@@ -110,6 +110,7 @@ static void stats_print (const struct ev_loop *loop, FILE *out)
         { "fallbacks", s->fallbacks },
         { "op_starts", s->op_starts },
         { "ops_ring", s->ops_ring },
+        { "ops_pinned", s->ops_pinned },
         { "ops_ready", s->ops_ready },
         { "ops_threads", s->ops_threads },
     };

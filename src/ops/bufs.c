@@ -27,6 +27,7 @@ ev_pool *ev_pool_new (EV_P_ size_t size, unsigned count) EV_NOEXCEPT
     pool->room = size;
     pool->size = (size + BUFS_ALIGN - 1) & ~(size_t) (BUFS_ALIGN - 1);
     pool->count = count;
+    pool->pinned = -1;
     pool->memory = evi_sys_map (pool->size * count);
     if (!pool->memory) {
         evi_resize (pool, 0);
@@ -51,6 +52,8 @@ static void bufs_free (struct ev_pool *pool)
     while (*at != pool)
         at = &(*at)->next;
     *at = pool->next;
+    pool->loop->ops->lenders -= (unsigned) pool->lends;
+    evi_pinned_end (pool);
     evi_op_uring_withdraw (pool);
     evi_sys_unmap (pool->memory, pool->size * pool->count);
     evi_resize (pool->free, 0);
@@ -185,6 +188,17 @@ static int bufs_check (const struct ev_pool *pool, const void *buf, const char *
         return 1;
     evi_complain (call, "this is no buffer that the pool has lent");
     return 0;
+}
+
+void *ev_pool_take (ev_pool *pool) EV_NOEXCEPT
+{
+    void *buf = evi_bufs_take (pool);
+
+    if (!buf)
+        return NULL;
+    pool->loop->ops->lenders += !pool->lends;
+    pool->lends = 1;
+    return buf;
 }
 
 void ev_pool_keep (ev_pool *pool, void *buf) EV_NOEXCEPT

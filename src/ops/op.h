@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <sys/uio.h>
 
+struct evi_sqe; /* backend/ring_abi.h */
+
 enum { /* op->code */
        EVI_CODE_NONE,
        EVI_CODE_ACCEPT,
@@ -179,7 +181,11 @@ struct evi_ops {
     int recalling;  /* the ring is about to be closed */
     int leash;      /* a pipe whose other end the ring holds; -1: none */
     uint16_t groups; /* numbers of buffer groups given out */
-    ev_io *attached; /* its ring is not the backend's: what watches it */
+
+    unsigned lenders;      /* bufs.c: pools whose buffers the program takes */
+    unsigned pinned_epoch; /* pinned.c: of the ring whose table this is about */
+    uint32_t pinned_free;  /* … a bit per free place of it */
+    ev_io *attached;       /* its ring is not the backend's: what watches it */
 };
 
 EVI_INLINE struct evi_lane *evi_op_lane (struct ev_loop *loop, const ev_op *op)
@@ -254,7 +260,12 @@ struct ev_pool {
     uint8_t *lent;           /* EVI_LENT_* by index */
     struct evi_side *paused; /* receivers that wait for a buffer */
     int busy, dying;         /* callbacks that have one of its buffers; freed meanwhile */
+    int lends;               /* ev_pool_take was called */
     struct ev_pool *next;
+
+    /* pinned.c */
+    unsigned pinned_epoch; /* of the ring that was asked to pin its memory */
+    int pinned;            /* … where it did; -1: it did not */
 
     /* op_uring.c */
     struct evi_buf *kernel; /* the ring of buffers the kernel takes from; NULL: none */
@@ -278,6 +289,12 @@ EVI void evi_bufs_pause (struct ev_loop *loop, ev_op *op);
 EVI void evi_bufs_unpause (struct ev_op *op);
 EVI void evi_bufs_resume (struct ev_loop *loop); /* of every pool that has buffers again, one that waits */
 EVI void evi_bufs_close (struct ev_loop *loop);
+
+/* ---- pinned.c: memory of pools that the ring knows ---- */
+
+/* A submission that has been filled in: it says so if its data is there. */
+EVI void evi_pinned_use (struct ev_loop *loop, struct evi_sqe *sqe);
+EVI void evi_pinned_end (struct ev_pool *pool); /* the pool is about to go */
 
 #endif
 

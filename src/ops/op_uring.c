@@ -297,6 +297,8 @@ EVI_INLINE void op_uring_submit_plain (struct ev_loop *loop, ev_op *op, struct e
     unsigned id = op_uring_slot_take (ops, op);
 
     op_uring_fill (sqe, op);
+    if (EVI_UNLIKELY (ops->lenders))
+        evi_pinned_use (loop, sqe);
     sqe->user_data = ops->slots[id].name;
     op->slot = id;
     op->state = EVI_STATE_RING;
