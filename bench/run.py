@@ -74,7 +74,7 @@ def peers_known(stock, evring):
         Peer("evring-epoll", evring, "epoll"),
         Peer("evring-uring", evring, "iouring"),
         Peer("evring-ops", evring, "iouring", prefix="ops_"),
-        Peer("evring-ops-collect", evring, "iouring", prefix="ops_", extra=["--collect", "50"]),
+        Peer("evring-ops-tuned", evring, "iouring", prefix="ops_", extra=["--mode", "pool", "--collect", "50"]),
         Peer("evring-ops-pool", evring, "iouring", prefix="ops_", extra=["--mode", "pool"]),
         Peer("evring-ops-attached", evring, "epoll", prefix="ops_", extra=["--mode", "attached"]),
         Peer("evring-ops-ready", evring, "epoll", prefix="ops_"),
@@ -94,7 +94,7 @@ READINESS = [STOCK, AGAIN[STOCK], "stock-uring", "evring-epoll", "evring-uring",
 LOOPS = [STOCK, AGAIN[STOCK], "stock-uring", "evring-epoll", "evring-uring"]
 OPERATIONS = ["evring-ops", "evring-ops-attached", "evring-ops-ready", HAND, AGAIN[HAND]]
 SERVERS = [STOCK, AGAIN[STOCK], "evring-epoll", "evring-uring", *OPERATIONS, "raw-epoll"]
-READERS = [*OPERATIONS, "evring-ops-pool", "evring-ops-collect", "libuv", "libuv-any-core", "pread"]
+READERS = [*OPERATIONS, "evring-ops-pool", "evring-ops-tuned", "libuv", "libuv-any-core", "pread"]
 
 
 # ---- what is asked -----------------------------------------------------------------------------
