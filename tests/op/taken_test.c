@@ -67,6 +67,14 @@ static unsigned long long pinned (struct ev_loop *loop)
     return stats.ops_pinned;
 }
 
+static int may_lock_memory (void)
+{
+    struct rlimit limit;
+
+    getrlimit (RLIMIT_MEMLOCK, &limit);
+    return geteuid () == 0 || limit.rlim_cur >= 1 << 22;
+}
+
 /* Since 5.19 a ring can know memory. */
 static int ring_knows_memory (void)
 {
@@ -75,7 +83,7 @@ static int ring_knows_memory (void)
 
     uname (&kernel);
     sscanf (kernel.release, "%d.%d", &major, &minor);
-    return test_engine_ring () && (major > 5 || (major == 5 && minor >= 19));
+    return test_engine_ring () && may_lock_memory () && (major > 5 || (major == 5 && minor >= 19));
 }
 
 /* How many of them came from memory that the ring knows. */
@@ -95,7 +103,13 @@ static unsigned long long write_all (struct ev_loop *loop, struct blocks *blocks
 
 static void write_all_pinned (struct ev_loop *loop, struct blocks *blocks, int fd)
 {
-    ck_assert_uint_eq (write_all (loop, blocks, fd), ring_knows_memory () ? COUNT : 0);
+    unsigned long long count = write_all (loop, blocks, fd);
+
+    if (ring_knows_memory ())
+        ck_assert_uint_ge (count,
+                           COUNT); /* more where a kernel before 6.18 refuses the first try (no signals) */
+    else
+        ck_assert_uint_eq (count, 0);
 }
 
 TEST_ENGINES (each_buffer_is_taken_once)
