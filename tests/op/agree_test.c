@@ -19,8 +19,8 @@ enum { STEPS_MAX = 40, OPS_MAX = STEPS_MAX * 2, LANES = 8, BUF = 512, SLOTS = 4,
 
 struct item {
     struct op op;
-    int number, lane; /* lane: 2 * slot + direction; -1: none */
-    unsigned char buf[BUF];
+    int number, lane;             /* lane: 2 * slot + direction; -1: none */
+    unsigned char *buf, own[BUF]; /* … of the program, or of a pool */
     struct iovec vec[2];
     struct msghdr message;
     int is_input, does_not_wait;
@@ -28,6 +28,7 @@ struct item {
 
 static struct show {
     struct ev_loop *loop;
+    ev_pool *pool;
     unsigned state;
     int pair[SLOTS][2]; /* socket pairs and pipes: 0 receives, 1 sends */
     int is_pipe[SLOTS];
@@ -90,6 +91,7 @@ static struct item *item_new (int lane, int is_input)
     struct item *item = op_memory (sizeof *item);
 
     item->number = show->items_count;
+    item->buf = item->number % 2 ? ev_pool_take (show->pool) : item->own;
     item->lane = lane;
     item->is_input = is_input;
     op_new (&item->op);
@@ -304,6 +306,8 @@ static void step_end_one (void)
     if (!item || !ev_is_active (&item->op.w) || !item->is_input || item->lane < 0
         || item->lane / 2 == SLOTS - 1)
         return;
+    if (show->loose && show->put[item->lane / 2]) /* how the stream was cut says which receivers still wait */
+        return;
     if (!stop)
         cancel (item);
     else {
@@ -365,6 +369,7 @@ static void show_begin (struct ev_loop *loop, unsigned seed)
 {
     show = op_memory (sizeof *show);
     show->loop = loop;
+    show->pool = ev_pool_new (loop, BUF, OPS_MAX);
     show->state = seed;
     show->loose = (int) below (2);
     for (int i = 0; i < SLOTS; i++) {
@@ -455,6 +460,7 @@ static char *perform (struct ev_loop *loop, unsigned seed)
         close (show->pair[i][0]);
     close (show->file[0]);
     close (show->file[1]);
+    ev_pool_free (loop, show->pool);
     op_all_over (loop);
     free (show);
     return trace;
