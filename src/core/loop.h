@@ -71,6 +71,7 @@ struct ev_loop {
     int waiting;                             /* inside the polling call or its hooks */
     int forked;                              /* kernel state is to be made anew */
     unsigned process;                        /* evi_sys_process when it was made */
+    unsigned checked;                        /* … when EVFLAG_FORKCHECK last found it changed */
     unsigned flags;                          /* EVFLAG_* */
     ev_tstamp io_interval, timeout_interval; /* collect intervals, seconds */
     void *userdata;

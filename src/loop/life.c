@@ -83,7 +83,7 @@ static int life_open (struct ev_loop *loop, unsigned flags)
 
     *loop = before;
     loop->flags = flags = life_flags (flags);
-    loop->process = evi_sys_process ();
+    loop->process = loop->checked = evi_sys_process ();
     loop->invoke = ev_invoke_pending;
     loop->jump.fd = -1;
     loop->wake.answer = life_answer;

@@ -31,10 +31,14 @@ static int run_feed (struct ev_loop *loop, const struct evi_list *list, int reve
     return 1;
 }
 
+/* FORKCHECK keeps its own account: after a fork in a prepare callback kernel state is made anew in that iteration, if
+ * ev_loop_fork was called, and the fork watchers have their turn in the next. */
 static void run_forked (struct ev_loop *loop)
 {
-    if (EVI_UNLIKELY (loop->flags & EVFLAG_FORKCHECK && loop->process != evi_sys_process ()))
+    if (EVI_UNLIKELY (loop->flags & EVFLAG_FORKCHECK && loop->checked != evi_sys_process ())) {
+        loop->checked = evi_sys_process ();
         loop->forked = 1;
+    }
     if (EVI_UNLIKELY (loop->forked))
         run_feed (loop, &loop->fork, EV_FORK);
 }

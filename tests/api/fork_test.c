@@ -545,6 +545,42 @@ TEST_BACKENDS (child_forked_in_a_callback_goes_on_where_it_was)
     scene_end ();
 }
 
+static void resume_in_prepare (EV_P_ ev_prepare *w, int revents)
+{
+    trace_prepare (EV_A_ w, revents);
+    ev_prepare_stop (EV_A_ w);
+    if (fork () == 0) {
+        alarm (10);
+        ev_loop_fork (EV_A);
+    }
+}
+
+/* FK-1, FK-2: then the turn of the fork watchers in this iteration is over, and FORKCHECK sees to the next one's. So
+ * gevent forks, whose greenlets run in a prepare watcher. */
+TEST_BACKENDS (child_forked_in_a_prepare_callback_tells_its_fork_watchers_by_forkcheck)
+{
+    pid_t self = getpid ();
+    ev_prepare prepare;
+    int status;
+
+    scene_begin (test_loop (EVFLAG_FORKCHECK));
+    ev_prepare_init (&prepare, resume_in_prepare);
+    prepare.data = (void *) "prepare";
+    ev_prepare_start (scene.loop, &prepare);
+    ev_run (scene.loop, EVRUN_NOWAIT);
+    if (getpid () != self) {
+        ev_run (scene.loop, EVRUN_NOWAIT);
+        child_must (!strcmp (trace, "prepare fork"));
+        child_scene_must_work ();
+        _exit (0);
+    }
+    ck_assert_int_gt (waitpid (-1, &status, 0), 0);
+    ck_assert_int_eq (status, 0);
+    ck_trace ("prepare");
+    ck_scene_works ("child gone");
+    scene_end ();
+}
+
 /* ---- kernel state ---- */
 
 /* FK-3: concurrent senders hold its number */
