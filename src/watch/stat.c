@@ -323,7 +323,7 @@ void ev_stat_start (EV_P_ ev_stat *w) EV_NOEXCEPT
     if (evi_is_active (w))
         return;
     ev_stat_stat (EV_A_ w);
-    if (w->interval < STAT_INTERVAL_MIN && w->interval > 0)
+    if (w->interval && w->interval < STAT_INTERVAL_MIN)
         w->interval = STAT_INTERVAL_MIN;
     ev_timer_init (&w->timer, stat_timer, 0., w->interval > 0 ? w->interval : STAT_INTERVAL_DEFAULT);
     ev_set_priority (&w->timer, ev_priority (w));

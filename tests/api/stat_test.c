@@ -261,7 +261,7 @@ static double polling (struct ev_loop *loop, const char *where, double interval)
     stat_begin (loop, &w, where, interval);
     repeat = w.timer.repeat;
     ck_assert_int_eq (!ev_is_active (&w.timer), repeat == 0.);
-    if (interval > 0. && interval < POLL_MIN)
+    if (interval != 0. && interval < POLL_MIN)
         ck_assert (close_to (w.interval, POLL_MIN));
     else
         ck_assert (close_to (w.interval, interval));
@@ -277,7 +277,8 @@ TEST_BACKENDS (interval_has_a_default_and_a_minimum)
     struct {
         double asked, got;
     } cases[] = {
-        { 0., POLL_DEFAULT }, { 0.01, POLL_MIN }, { POLL_MIN, POLL_MIN }, { 0.5, 0.5 }, { 100., 100. }
+        { 0., POLL_DEFAULT }, { 0.01, POLL_MIN },  { POLL_MIN, POLL_MIN }, { 0.5, 0.5 },
+        { 100., 100. },       { -0.01, POLL_MIN }, { -5., POLL_MIN },
     };
 
     files_begin ();
