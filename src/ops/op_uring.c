@@ -675,7 +675,8 @@ static void op_uring_landed (struct ev_loop *loop, uint64_t name, int32_t res, u
     if (EVI_UNLIKELY (!op))
         loop->stats.stale++;
     else if (res >= 0 && op_uring_is_plain (ops, op)) {
-        __builtin_prefetch (op->buf);
+        if (op->code == EVI_CODE_READ) /* a disk's data is in no cache, and the callback will look at it */
+            __builtin_prefetch (op->buf);
         op_uring_finish (loop, op, res);
     } else
         op_uring_landed_special (loop, op, res, flags);
