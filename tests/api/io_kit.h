@@ -12,11 +12,23 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define KIT_UNUSED __attribute__ ((unused))
 #define KIT_BAD_FD (EV_ERROR | EV_READ | EV_WRITE) /* what a watcher of an invalid descriptor is told */
+
+/* Is this kernel that one, or a later one? */
+static KIT_UNUSED int kit_kernel_from (int major, int minor)
+{
+    struct utsname kernel;
+    int its_major = 0, its_minor = 0;
+
+    uname (&kernel);
+    sscanf (kernel.release, "%d.%d", &its_major, &its_minor);
+    return its_major > major || (its_major == major && its_minor >= minor);
+}
 
 struct kit_io {
     ev_io w; /* first, so that the watcher is the kit_io */

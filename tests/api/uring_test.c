@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/utsname.h>
 
 static void stock_breaks (const char *why)
 {
@@ -1059,16 +1058,12 @@ static void *watch_blocked (void *least)
 
 TEST (ring_that_sleeps_is_not_counted_as_waiting_for_a_device) // rule 13
 {
-    struct utsname kernel;
-    int major = 0, minor = 0;
     struct ev_loop *loop;
     struct kit_io io;
     pthread_t thread;
     int counted = 0;
 
-    uname (&kernel);
-    sscanf (kernel.release, "%d.%d", &major, &minor);
-    if (major < 6 || (major == 6 && minor < 15))
+    if (!kit_kernel_from (6, 15))
         test_skip ("only kernels from 6.15 on let us say so (NO_IOWAIT)");
     loop = ring_loop ();
 

@@ -5,15 +5,6 @@
 #define EV_WALK_ENABLE 1
 #include "waiting.h"
 
-static struct ev_stats stats_of (struct ev_loop *loop)
-{
-    struct ev_stats stats;
-
-    memset (&stats, 0, sizeof stats);
-    ev_stats (loop, &stats, sizeof stats);
-    return stats;
-}
-
 /* ---- the engine ---------------------------------------------------------------------------------- */
 
 TEST_ENGINES (operations_run_on_the_engine_in_turn)
@@ -29,7 +20,7 @@ TEST_ENGINES (operations_run_on_the_engine_in_turn)
         ck_result (op_do (loop, recv, fd[0], buf, 1, 0), 1);
         ck_result (op_do (loop, fsync, file, 0), 0);
     }
-    stats = stats_of (loop);
+    stats = op_stats (loop);
     ck_assert_uint_eq (stats.op_starts, 20);
     if (test_engine_ring ()) {
         ck_assert_uint_ge (stats.ops_ring, 10); /* what is in memory may be read on the spot */

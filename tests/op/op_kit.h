@@ -65,6 +65,15 @@ static KIT_UNUSED void op_done (EV_P_ ev_op *w, int revents)
         op->then (loop, op);
 }
 
+static KIT_UNUSED struct ev_stats op_stats (struct ev_loop *loop)
+{
+    struct ev_stats stats;
+
+    memset (&stats, 0, sizeof stats);
+    ev_stats (loop, &stats, sizeof stats);
+    return stats;
+}
+
 /* A new record. Any ev_NAME_set may follow. */
 static KIT_UNUSED ev_op *op_new (struct op *op)
 {
