@@ -110,10 +110,10 @@ enum { EVI_CQE_BUFFER_SHIFT = 16 };
 #define EVI_UNREGISTER_EVENTFD 5u
 #define EVI_REGISTER_PROBE 8u
 #define EVI_REGISTER_ENABLE_RINGS 12u
-#define EVI_REGISTER_PBUF_RING 22u      /* 5.19 */
-#define EVI_UNREGISTER_PBUF_RING 23u    /* 5.19 */
 #define EVI_REGISTER_BUFFERS2 15u       /* 5.13 */
 #define EVI_REGISTER_BUFFERS_UPDATE 16u /* 5.13 */
+#define EVI_REGISTER_PBUF_RING 22u      /* 5.19 */
+#define EVI_UNREGISTER_PBUF_RING 23u    /* 5.19 */
 #define EVI_RSRC_SPARSE (1u << 0)       /* 5.19: a table of nothing */
 
 struct evi_rsrc_table { /* struct io_uring_rsrc_register */
@@ -166,9 +166,9 @@ enum {
     EVI_OP_NOP = 0,
     EVI_OP_READV = 1,
     EVI_OP_WRITEV = 2,
+    EVI_OP_FSYNC = 3,
     EVI_OP_READ_FIXED = 4,
     EVI_OP_WRITE_FIXED = 5,
-    EVI_OP_FSYNC = 3,
     EVI_OP_POLL_ADD = 6,
     EVI_OP_POLL_REMOVE = 7,
     EVI_OP_SENDMSG = 9,

@@ -181,11 +181,11 @@ struct evi_ops {
     int recalling;  /* the ring is about to be closed */
     int leash;      /* a pipe whose other end the ring holds; -1: none */
     uint16_t groups; /* numbers of buffer groups given out */
+    ev_io *attached; /* its ring is not the backend's: what watches it */
 
     unsigned lenders;      /* bufs.c: pools whose buffers the program takes */
     unsigned pinned_epoch; /* pinned.c: of the ring whose table this is about */
     uint32_t pinned_free;  /* … a bit per free place of it */
-    ev_io *attached;       /* its ring is not the backend's: what watches it */
 };
 
 EVI_INLINE struct evi_lane *evi_op_lane (struct ev_loop *loop, const ev_op *op)
