@@ -22,9 +22,10 @@ EVI void evi_busy_count (struct ev_loop *loop, struct evi_uring *self, int fd, i
 {
     struct evi_row *row = &loop->fds.rows[fd];
 
-    if (why != EVI_WHY_AGAIN) /* started, stopped or changed: a request that stays would be in the way */
+    /* started, stopped or changed: a request that stays would be in the way */
+    if (EVI_UNLIKELY (why != EVI_WHY_AGAIN))
         row->mark &= (uint8_t) ~EVI_URING_OFTEN;
-    else if ((row->mark & EVI_URING_OFTEN) / EVI_URING_ONCE < self->loopring.busy_streak)
+    else if (EVI_UNLIKELY ((row->mark & EVI_URING_OFTEN) / EVI_URING_ONCE < self->loopring.busy_streak))
         row->mark += EVI_URING_ONCE;
     else if (EVI_UNLIKELY (self->batch >= self->loopring.busy_batch) && busy_allowed (self)) {
         row->mark |= EVI_URING_BUSY;
@@ -146,7 +147,7 @@ static int busy_looked (struct ev_loop *loop, struct evi_uring *self, int fd, in
     return 0;
 }
 
-EVI void evi_busy_reap (struct ev_loop *loop, struct evi_uring *self)
+EVI_APART EVI void evi_busy_reap (struct ev_loop *loop, struct evi_uring *self)
 {
     struct evi_looks *looks = &self->looks;
     unsigned kept = 0;

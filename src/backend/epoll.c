@@ -152,7 +152,7 @@ static int epoll_wait_events (struct ev_loop *loop, ev_tstamp limit)
 
 /* Reported though nobody wants it: narrow the registration, or take it back (IO-9). If even that is refused,
  * the registration belongs to a file this number no longer stands for. */
-static void epoll_narrow (struct ev_loop *loop, int fd, int want)
+EVI_COLD static void epoll_narrow (struct ev_loop *loop, int fd, int want)
 {
     struct epoll *self = loop->backend_data;
 
@@ -177,7 +177,7 @@ static void epoll_report (struct ev_loop *loop, const struct epoll_event *event)
     evi_fd_ready (loop, fd, got);
 }
 
-static void epoll_reap_always (struct ev_loop *loop, struct epoll *self)
+EVI_APART static void epoll_reap_always (struct ev_loop *loop, struct epoll *self)
 {
     for (unsigned i = self->always_count; i-- > 0;) {
         int fd = self->always[i];
@@ -201,7 +201,8 @@ static void epoll_reap (struct ev_loop *loop)
     if (EVI_UNLIKELY (self->count == (int) self->room))
         EVI_FIT (self->events, self->room, self->room + 1);
     self->count = 0;
-    epoll_reap_always (loop, self);
+    if (EVI_UNLIKELY (self->always_count))
+        epoll_reap_always (loop, self);
 }
 
 static int epoll_expose (struct ev_loop *loop)

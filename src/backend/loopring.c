@@ -19,8 +19,6 @@ enum {
     LOOPRING_STALLS_MAX = 1000   /* enters in a row that moved nothing: the ring is as good as dead */
 };
 
-#define LOOPRING_GRAIN 1e-6 /* seconds: points in time that near to each other are one */
-
 EVI_HOME const struct evi_ring_timespec evi_at_once;
 
 /* ---- life ---- */
@@ -73,11 +71,6 @@ EVI int evi_loopring_open (struct ev_loop *loop, struct evi_loopring *it)
     if (it->event_fd >= 0)
         evi_loopring_register_event_fd (it);
     return 0;
-}
-
-EVI int evi_loopring_mine (const struct evi_loopring *it)
-{
-    return evi_ring_mine (&it->ring) && !evi_ring_foreign (&it->ring);
 }
 
 static void loopring_close_event_fd (struct evi_loopring *it)
@@ -157,7 +150,7 @@ static int loopring_stale (const struct ev_loop *loop, struct evi_loopring *it, 
         return 1;
     case EVI_NAME_ALARM:
         evi_loopring_alarm_over (it, cqe);
-        return cqe->res != -ETIME || it->alarm_at < it->sleep_until - LOOPRING_GRAIN;
+        return cqe->res != -ETIME || it->alarm_at < it->sleep_until - EVI_LOOPRING_GRAIN;
     case EVI_NAME_POLL:
         if (EVI_UNLIKELY (loop->waiting && loop->release))
             return cqe->res == -ECANCELED;
@@ -185,30 +178,23 @@ EVI int evi_loopring_set_aside (struct ev_loop *loop, struct evi_loopring *it, u
     return found;
 }
 
-EVI int evi_loopring_check (struct evi_loopring *it)
-{
-    if (EVI_UNLIKELY (!it->verdict && (it->ring.fd < 0 || !evi_loopring_mine (it))))
-        it->verdict = EVI_REBUILD;
-    return it->verdict;
-}
-
 /* The queue is full, or the ring is not ours: then nothing is written into another one's queue, or submitted in
  * another one's name. */
 EVI_COLD static struct evi_sqe *loopring_sqe_hard (struct ev_loop *loop, struct evi_loopring *it)
 {
-    struct evi_sqe *sqe;
-
-    do {
+    for (;;) {
         int err = evi_loopring_check (it);
+        struct evi_sqe *sqe = err ? NULL : evi_ring_sqe (&it->ring);
 
+        if (sqe)
+            return sqe;
         err = err ? err : evi_loopring_enter (loop, it, 0, &evi_at_once, 0);
         if (err < 0 && err != -EINTR) {
             it->verdict = err;
             return NULL;
         }
         evi_loopring_set_aside (loop, it, 0);
-    } while (!(sqe = evi_ring_sqe (&it->ring)));
-    return sqe;
+    }
 }
 
 EVI struct evi_sqe *evi_loopring_sqe (struct ev_loop *loop, struct evi_loopring *it)
@@ -234,21 +220,15 @@ EVI int evi_loopring_fresh (struct ev_loop *loop, struct evi_loopring *it)
     return evi_ring_ready (&it->ring) != 0;
 }
 
-EVI int evi_loopring_idle (const struct evi_loopring *it)
-{
-    return !evi_ring_queued (&it->ring)
-           && !(evi_ring_flags (&it->ring) & (EVI_SQ_TASKRUN | EVI_SQ_CQ_OVERFLOW));
-}
-
 /* A ring that defers its work hands out twenty completions per call (6.13 and later), and one that is short of
  * memory or met a bad submission may not have taken all: come back until it has. Without asking for a number of
  * them: a call that finds fewer would sleep, if only for a moment, and give the processor away. */
-EVI int evi_loopring_sweep (struct ev_loop *loop, struct evi_loopring *it)
+EVI int evi_loopring_sweep_on (struct ev_loop *loop, struct evi_loopring *it)
 {
     int err = 0;
 
     for (unsigned tries = 0; !err && tries < it->ring.cq_entries; tries++) {
-        if (EVI_LIKELY (!evi_ring_queued (&it->ring) && !(evi_ring_flags (&it->ring) & EVI_SQ_TASKRUN)))
+        if (!evi_ring_queued (&it->ring) && !(evi_ring_flags (&it->ring) & EVI_SQ_TASKRUN))
             break;
         if (evi_ring_queued (&it->ring))
             evi_loopring_set_aside (loop, it, 0);
@@ -267,8 +247,8 @@ EVI int evi_loopring_arm_alarm (struct ev_loop *loop, struct evi_loopring *it, e
 {
     struct evi_sqe *sqe;
 
-    if (EVI_LIKELY (it->alarm != EVI_ALARM_NONE))
-        return it->alarm == EVI_ALARM_ARMED && it->alarm_at < at + LOOPRING_GRAIN;
+    if (it->alarm != EVI_ALARM_NONE)
+        return evi_loopring_alarm_serves (it, at);
     sqe = evi_loopring_sqe (loop, it);
     if (!sqe)
         return 0;
@@ -292,24 +272,19 @@ EVI void evi_loopring_alarm_over (struct evi_loopring *it, const struct evi_cqe 
 
 /* ---- handing over ---- */
 
-static void loopring_reap_queue (struct ev_loop *loop, struct evi_loopring *it,
-                                 void (*complete) (struct ev_loop *loop, const struct evi_cqe *cqe))
+EVI_INLINE_HOT void loopring_reap_queue (struct ev_loop *loop, struct evi_loopring *it,
+                                         void (*complete) (struct ev_loop *loop, const struct evi_cqe *cqe))
 {
     unsigned count = evi_ring_ready (&it->ring);
 
-    for (unsigned i = 0; i < count; i++) {
-        struct evi_cqe cqe = *evi_ring_peek (&it->ring, i);
-
-        complete (loop, &cqe);
-    }
-    evi_ring_advance (&it->ring, count);
     loop->stats.completions += count;
+    for (unsigned i = 0; i < count; i++)
+        complete (loop, evi_ring_peek (&it->ring, i));
+    evi_ring_advance (&it->ring, count);
 }
 
-/* When the queue was full, the surplus waits in the kernel and comes only when asked for. It is finite: nothing
- * is armed in here, so no row can answer twice (U-6, U-17). */
-EVI void evi_loopring_reap (struct ev_loop *loop, struct evi_loopring *it,
-                            void (*complete) (struct ev_loop *loop, const struct evi_cqe *cqe))
+EVI_APART static void loopring_reap_stash (struct ev_loop *loop, struct evi_loopring *it,
+                                           void (*complete) (struct ev_loop *loop, const struct evi_cqe *cqe))
 {
     for (unsigned i = 0; i < it->stash_count; i++) {
         struct evi_cqe cqe = it->stash[i];
@@ -318,13 +293,30 @@ EVI void evi_loopring_reap (struct ev_loop *loop, struct evi_loopring *it,
     }
     loop->stats.completions += it->stash_count;
     it->stash_count = 0;
-    loopring_reap_queue (loop, it, complete);
-    while (EVI_UNLIKELY (evi_ring_flags (&it->ring) & EVI_SQ_CQ_OVERFLOW)) {
+}
+
+/* When the queue was full, the surplus waits in the kernel and comes only when asked for. It is finite: nothing
+ * is armed in here, so no row can answer twice (U-6, U-17). */
+EVI_COLD static void loopring_reap_surplus (struct ev_loop *loop, struct evi_loopring *it,
+                                            void (*complete) (struct ev_loop *loop,
+                                                              const struct evi_cqe *cqe))
+{
+    do {
         loop->stats.overflows++;
         if (evi_loopring_enter (loop, it, 0, &evi_at_once, 0) < 0 || !evi_ring_ready (&it->ring))
             break;
         loopring_reap_queue (loop, it, complete);
-    }
+    } while (evi_ring_flags (&it->ring) & EVI_SQ_CQ_OVERFLOW);
+}
+
+EVI void evi_loopring_reap (struct ev_loop *loop, struct evi_loopring *it,
+                            void (*complete) (struct ev_loop *loop, const struct evi_cqe *cqe))
+{
+    if (EVI_UNLIKELY (it->stash_count))
+        loopring_reap_stash (loop, it, complete);
+    loopring_reap_queue (loop, it, complete);
+    if (EVI_UNLIKELY (evi_ring_flags (&it->ring) & EVI_SQ_CQ_OVERFLOW))
+        loopring_reap_surplus (loop, it, complete);
 }
 
 /* ---- for those who sleep elsewhere ---- */

@@ -36,6 +36,7 @@ enum { EVI_NAME_IGNORE = 0, EVI_NAME_POLL = 1, EVI_NAME_OP = 2, EVI_NAME_PARK = 
 enum { EVI_ALARM_NONE, EVI_ALARM_ARMED, EVI_ALARM_REFUSED };
 
 #define EVI_LOOPRING_NEVER 1e300 /* for sleep_until */
+#define EVI_LOOPRING_GRAIN 1e-6  /* seconds: points in time that near to each other are one */
 
 #define EVI_NAME_GENERATION 0x0fffffffu
 
@@ -64,7 +65,10 @@ EVI int evi_loopring_open (struct ev_loop *loop, struct evi_loopring *it); /* 0 
 EVI void evi_loopring_close (struct ev_loop *loop, struct evi_loopring *it);
 EVI void evi_loopring_free (struct evi_loopring *it);
 /* Nonzero: ours to speak to: made by this process, entered by no other thread. */
-EVI int evi_loopring_mine (const struct evi_loopring *it);
+EVI_INLINE_HOT int evi_loopring_mine (const struct evi_loopring *it)
+{
+    return evi_ring_mine (&it->ring) && !evi_ring_foreign (&it->ring);
+}
 
 /* Submits all that is queued; waits as evi_ring_enter does. 0, -EINTR, or what is to become of the ring. */
 EVI int evi_loopring_enter (struct ev_loop *loop, struct evi_loopring *it, unsigned wait,
@@ -89,7 +93,14 @@ EVI_INLINE_HOT int evi_loopring_enter_here (struct ev_loop *loop, struct evi_loo
     return 0;
 }
 /* 0, or what is to become of the ring: it is not ours to speak to, or something else has been found out. */
-EVI int evi_loopring_check (struct evi_loopring *it);
+EVI_INLINE_HOT int evi_loopring_check (struct evi_loopring *it)
+{
+    if (EVI_LIKELY (!it->verdict && it->ring.fd >= 0 && evi_loopring_mine (it)))
+        return 0;
+    if (!it->verdict)
+        it->verdict = EVI_REBUILD;
+    return it->verdict;
+}
 /* A submission to fill in. NULL: the ring can take no more; a verdict says what is to become of it, and whoever
  * carries it out tells everything again. Whether another thread has entered the ring is found out by the next
  * wait: who cannot tell again what was queued, checks before. */
@@ -98,7 +109,9 @@ EVI struct evi_sqe *evi_loopring_sqe (struct ev_loop *loop, struct evi_loopring 
 /* The same where it costs nothing. NULL: ask the one above. */
 EVI_INLINE struct evi_sqe *evi_loopring_sqe_at_hand (struct evi_loopring *it)
 {
-    return EVI_LIKELY (it->ring.fd >= 0 && evi_ring_mine (&it->ring)) ? evi_ring_sqe (&it->ring) : NULL;
+    if (EVI_UNLIKELY (it->ring.fd < 0 || !evi_sys_same_process (it->ring.process)))
+        return NULL;
+    return evi_ring_sqe (&it->ring);
 }
 
 /* Nobody waits for its completion: there shall be none if it succeeds, where the kernel can do that. */
@@ -112,13 +125,28 @@ EVI_INLINE struct evi_ring_timespec evi_loopring_time (ev_tstamp seconds)
 }
 
 /* Before a sleep until then. Nonzero: it needs no limit: the alarm comes in time, or before, and is then made anew. */
+EVI_INLINE int evi_loopring_alarm_serves (const struct evi_loopring *it, ev_tstamp at)
+{
+    return it->alarm == EVI_ALARM_ARMED && it->alarm_at < at + EVI_LOOPRING_GRAIN;
+}
+/* The same; arms it if need be. */
 EVI int evi_loopring_arm_alarm (struct ev_loop *loop, struct evi_loopring *it, ev_tstamp at);
 EVI void evi_loopring_alarm_over (struct evi_loopring *it, const struct evi_cqe *cqe);
 
 /* Is there anything to be told or fetched without sleeping? If not, a look at shared memory was enough. */
-EVI int evi_loopring_idle (const struct evi_loopring *it);
+EVI_INLINE int evi_loopring_idle (const struct evi_loopring *it)
+{
+    return !evi_ring_queued (&it->ring)
+           && !(evi_ring_flags (&it->ring) & (EVI_SQ_TASKRUN | EVI_SQ_CQ_OVERFLOW));
+}
+EVI int evi_loopring_sweep_on (struct ev_loop *loop, struct evi_loopring *it);
 /* Comes back until everything is submitted and handed out. */
-EVI int evi_loopring_sweep (struct ev_loop *loop, struct evi_loopring *it);
+EVI_INLINE int evi_loopring_sweep (struct ev_loop *loop, struct evi_loopring *it)
+{
+    return EVI_LIKELY (!evi_ring_queued (&it->ring) && !(evi_ring_flags (&it->ring) & EVI_SQ_TASKRUN))
+               ? 0
+               : evi_loopring_sweep_on (loop, it);
+}
 
 /* Moves all completions that mean something to the stash, for the next reap. Nonzero: the last one of a given
  * request was there. */
@@ -126,7 +154,16 @@ EVI int evi_loopring_set_aside (struct ev_loop *loop, struct evi_loopring *it, u
 /* Drops stale completions from the front. Nonzero: there is one that means something. */
 EVI int evi_loopring_fresh (struct ev_loop *loop, struct evi_loopring *it);
 
-/* The same; mostly there is nothing at all. */
+/* Is the first completion that of a row's present request? There must be one. Zero: no, or it cannot be said here. */
+EVI_INLINE_HOT int evi_loopring_row_answers (const struct ev_loop *loop, const struct evi_loopring *it)
+{
+    uint64_t name = evi_ring_peek (&it->ring, 0)->user_data;
+    uint32_t fd = (uint32_t) name;
+
+    return !loop->release && fd < loop->fds.count && name == evi_name_row (loop, (int) fd);
+}
+
+/* evi_loopring_fresh; mostly there is nothing at all. */
 EVI_INLINE int evi_loopring_news (struct ev_loop *loop, struct evi_loopring *it)
 {
     return evi_ring_ready (&it->ring) && evi_loopring_fresh (loop, it);

@@ -121,11 +121,6 @@ EVI int evi_ring_open (struct evi_ring *ring, unsigned entries, unsigned complet
     return err;
 }
 
-EVI int evi_ring_foreign (const struct evi_ring *ring)
-{
-    return ring->thread && ring->thread != evi_sys_thread ();
-}
-
 EVI void evi_ring_close (struct evi_ring *ring)
 {
     if (ring->fd < 0)

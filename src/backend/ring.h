@@ -46,7 +46,10 @@ EVI_INLINE_HOT int evi_ring_mine (const struct evi_ring *ring)
 }
 /* Another thread has entered it. The kernel refuses us then, or (without SINGLE_ISSUER) completes requests when
  * that thread gets round to it. */
-EVI int evi_ring_foreign (const struct evi_ring *ring);
+EVI_INLINE_HOT int evi_ring_foreign (const struct evi_ring *ring)
+{
+    return ring->thread && EVI_UNLIKELY (ring->thread != evi_sys_thread ());
+}
 
 /* Which operations this kernel has: a bit for each opcode up to 63; 0 when it does not say. */
 EVI uint64_t evi_ring_knows (const struct evi_ring *ring);

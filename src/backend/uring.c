@@ -58,12 +58,11 @@ static void uring_park (struct ev_loop *loop, struct evi_uring *self, int fd)
     evi_fd_again (loop, fd);
 }
 
-static void uring_park_arm (struct ev_loop *loop, struct evi_uring *self)
+EVI_APART static void uring_park_arm (struct ev_loop *loop, struct evi_uring *self)
 {
     struct evi_sqe *sqe;
 
-    if (EVI_LIKELY (self->park_fd < 0 || self->park_armed)
-        || !(sqe = evi_loopring_sqe (loop, &self->loopring)))
+    if (self->park_armed || !(sqe = evi_loopring_sqe (loop, &self->loopring)))
         return;
     sqe->opcode = EVI_OP_POLL_ADD;
     sqe->fd = self->park_fd;
@@ -185,10 +184,12 @@ static void uring_refused (struct ev_loop *loop, struct evi_uring *self, int fd,
 }
 
 /* What has to be in order before the ring is entered. 0, or what is to become of it. */
-static int uring_prepare (struct ev_loop *loop, struct evi_uring *self)
+EVI_INLINE_HOT int uring_prepare (struct ev_loop *loop, struct evi_uring *self)
 {
-    if (EVI_UNLIKELY (evi_loopring_check (&self->loopring)))
-        return self->loopring.verdict;
+    int err = evi_loopring_check (&self->loopring);
+
+    if (EVI_LIKELY (err || self->park_fd < 0))
+        return err;
     uring_park_arm (loop, self);
     return self->loopring.verdict;
 }
@@ -237,10 +238,9 @@ static int uring_modify (struct ev_loop *loop, int fd, int told, int want, int w
     (void) told;
     if (EVI_UNLIKELY (row->mark & (EVI_URING_PARKED | EVI_URING_ARMED)))
         return uring_modify_known (loop, self, fd, want, why);
-    if (!want)
+    if (EVI_UNLIKELY (!want))
         return 0;
-    if (why & EVI_WHY_AGAIN)
-        loop->stats.polls_rearmed++;
+    loop->stats.polls_rearmed += (why & EVI_WHY_AGAIN) != 0;
     evi_busy_count (loop, self, fd, why);
     evi_polls_arm (loop, self, fd, want);
     return 0;
@@ -311,72 +311,80 @@ static int uring_enter_until (struct ev_loop *loop, struct evi_uring *self, ev_t
     return evi_loopring_enter (loop, &self->loopring, 1, &until, absolute);
 }
 
-/* A long sleep ends by the alarm. The clock was not looked at for one that no timer ends: when an alarm comes that was
- * armed by it, or for an earlier sleep, that is made up for. */
-static int uring_sleep_once (struct ev_loop *loop, struct evi_uring *self, ev_tstamp limit)
+/* A long sleep ends by the alarm. */
+static int uring_sleep_until (struct ev_loop *loop, struct evi_uring *self, ev_tstamp limit, ev_tstamp at)
 {
-    struct evi_loopring *it = &self->loopring;
-    ev_tstamp at = it->sleep_until < EVI_LOOPRING_NEVER ? it->sleep_until : loop->deadline;
-
-    if (limit >= URING_LONG && evi_loopring_arm_alarm (loop, it, at))
-        return evi_loopring_enter_here (loop, it, 1, NULL, 0);
+    if (limit >= URING_LONG && evi_loopring_arm_alarm (loop, &self->loopring, at))
+        return evi_loopring_enter (loop, &self->loopring, 1, NULL, 0);
     return uring_enter_until (loop, self, limit);
 }
 
-/* Goes on sleeping when all that came was the end of requests taken back, or an alarm too early. */
-static int uring_sleep (struct ev_loop *loop, struct evi_uring *self, ev_tstamp limit)
+/* Goes on sleeping when all that came was the end of requests taken back, or an alarm too early. The clock was not
+ * looked at for a sleep that no timer ends: when an alarm comes that was armed by it, or for an earlier sleep, that is
+ * made up for. err: what the sleep so far has come to. */
+EVI_APART static int uring_sleep_on (struct ev_loop *loop, struct evi_uring *self, ev_tstamp limit, int err)
 {
     struct evi_loopring *it = &self->loopring;
-    int err;
 
     it->sleep_until = loop->exact ? loop->deadline : EVI_LOOPRING_NEVER;
-    for (;;) {
-        err = uring_sleep_once (loop, self, limit);
-        if (err || !evi_ring_ready (&it->ring) || evi_loopring_fresh (loop, it))
-            break;
+    while (!err && evi_ring_ready (&it->ring) && !evi_loopring_news (loop, it)) {
         if (it->sleep_until >= EVI_LOOPRING_NEVER)
             it->sleep_until = evi_sys_monotonic () + limit;
+        err = uring_sleep_until (loop, self, limit, it->sleep_until);
     }
     it->sleep_until = EVI_LOOPRING_NEVER;
-    return err;
+    return err ? err : evi_loopring_sweep (loop, it);
 }
 
 /* What has happened while the callbacks ran is fetched without a limit: reading one is a tenth of what an event
  * costs. */
-static int uring_wait (struct ev_loop *loop, ev_tstamp limit)
+EVI_APART static int uring_wait_carefully (struct ev_loop *loop, struct evi_uring *self, ev_tstamp limit)
 {
-    struct evi_uring *self = loop->backend_data;
     struct evi_loopring *it = &self->loopring;
-    int err = uring_prepare (loop, self), sleepy;
+    int sleepy = limit > 0 && !it->stash_count && !self->looks.found && !evi_loopring_news (loop, it),
+        err = 0;
 
-    if (err < 0)
-        return err;
-    if (EVI_UNLIKELY (it->event_fd >= 0))
-        evi_loopring_drain_event_fd (it);
-    sleepy = limit > 0 && !it->stash_count && !self->looks.found && !evi_loopring_news (loop, it);
     if (sleepy ? limit < URING_LONG && evi_ring_flags (&it->ring) & EVI_SQ_TASKRUN
                : !evi_loopring_idle (it)) {
         err = evi_loopring_enter (loop, it, 0, &evi_at_once, 0);
         sleepy = sleepy && !err && !evi_loopring_news (loop, it);
     }
-    if (sleepy)
-        err = uring_sleep (loop, self, limit);
-    return err ? err : evi_loopring_sweep (loop, it);
+    if (!sleepy)
+        return err ? err : evi_loopring_sweep (loop, it);
+    return uring_sleep_on (loop, self, limit, uring_sleep_until (loop, self, limit, loop->deadline));
+}
+
+/* Mostly no timer is near, nothing is there yet, and then a row answers. */
+static int uring_wait (struct ev_loop *loop, ev_tstamp limit)
+{
+    struct evi_uring *self = loop->backend_data;
+    struct evi_loopring *it = &self->loopring;
+    int err = uring_prepare (loop, self);
+
+    if (EVI_UNLIKELY (err < 0))
+        return err;
+    if (EVI_UNLIKELY (it->event_fd >= 0))
+        evi_loopring_drain_event_fd (it);
+    if (EVI_UNLIKELY (limit < URING_LONG || it->stash_count || self->looks.found || evi_ring_ready (&it->ring)
+                      || !evi_loopring_alarm_serves (it, loop->deadline)))
+        return uring_wait_carefully (loop, self, limit);
+    err = evi_loopring_enter_here (loop, it, 1, NULL, 0);
+    if (EVI_UNLIKELY (err || !evi_ring_ready (&it->ring) || !evi_loopring_row_answers (loop, it)))
+        return uring_sleep_on (loop, self, limit, err);
+    return evi_loopring_sweep (loop, it);
 }
 
 /* ---- the way in ---- */
 
-EVI_APART static void uring_polled (struct ev_loop *loop, struct evi_uring *self, const struct evi_cqe *cqe)
+/* An answer that needs more thought than one that makes a row ready and is the last of its request. */
+EVI_APART static void uring_polled_oddly (struct ev_loop *loop, struct evi_uring *self,
+                                          const struct evi_cqe *cqe)
 {
     uint32_t fd = (uint32_t) cqe->user_data;
-    struct evi_row *row = fd < loop->fds.count ? &loop->fds.rows[fd] : NULL;
-    unsigned mark = row ? row->mark : 0;
+    struct evi_row *row = &loop->fds.rows[fd];
+    unsigned mark = row->mark;
     int more = cqe->flags & EVI_CQE_F_MORE, got;
 
-    if (EVI_UNLIKELY (!(mark & EVI_URING_ARMED) || cqe->user_data != evi_name_row (loop, (int) fd))) {
-        loop->stats.stale++;
-        return;
-    }
     if (!more) {
         evi_busy_forget (self, row);
         row->gen += (mark & EVI_URING_LOOKED) != 0; /* it will be armed anew, perhaps for other events */
@@ -405,17 +413,33 @@ EVI_APART static void uring_polled (struct ev_loop *loop, struct evi_uring *self
         evi_fd_again (loop, (int) fd);
 }
 
-static void uring_complete (struct ev_loop *loop, const struct evi_cqe *cqe)
+EVI_APART static void uring_polled (struct ev_loop *loop, struct evi_uring *self, const struct evi_cqe *cqe)
 {
-    struct evi_uring *self = loop->backend_data;
+    uint32_t fd = (uint32_t) cqe->user_data;
+    struct evi_row *row = &loop->fds.rows[fd];
+    unsigned mark;
+    int got;
 
+    if (EVI_UNLIKELY (fd >= loop->fds.count || cqe->user_data != evi_name_row (loop, (int) fd)
+                      || !((mark = row->mark) & EVI_URING_ARMED))) {
+        loop->stats.stale++;
+        return;
+    }
+    got = evi_bits_got ((unsigned) cqe->res);
+    if (EVI_UNLIKELY (mark & ~(EVI_URING_ARMED | EVI_URING_OFTEN) || cqe->res < 0 || cqe->res & POLLNVAL
+                      || !(got & row->told))) {
+        uring_polled_oddly (loop, self, cqe);
+        return;
+    }
+    row->mark = mark & EVI_URING_OFTEN;
+    self->batch++;
+    evi_fd_again (loop, (int) fd);
+    evi_fd_ready (loop, (int) fd, got);
+}
+
+static void uring_complete_own (struct ev_loop *loop, struct evi_uring *self, const struct evi_cqe *cqe)
+{
     switch (evi_name_tag (cqe->user_data)) {
-    case EVI_NAME_POLL:
-        uring_polled (loop, self, cqe);
-        break;
-    case EVI_NAME_OP:
-        loop->riders.landed (loop, cqe->user_data, cqe->res, cqe->flags);
-        break;
     case EVI_NAME_PARK:
         uring_park_reap (loop, self);
         break;
@@ -427,9 +451,21 @@ static void uring_complete (struct ev_loop *loop, const struct evi_cqe *cqe)
     }
 }
 
+static void uring_complete (struct ev_loop *loop, const struct evi_cqe *cqe)
+{
+    int tag = evi_name_tag (cqe->user_data);
+
+    if (EVI_LIKELY (tag == EVI_NAME_POLL))
+        uring_polled (loop, loop->backend_data, cqe);
+    else if (EVI_LIKELY (tag == EVI_NAME_OP))
+        loop->riders.landed (loop, cqe->user_data, cqe->res, cqe->flags);
+    else
+        uring_complete_own (loop, loop->backend_data, cqe);
+}
+
 /* Stopped by other threads while the loop slept: their files are given back before any callback runs. Here, not
  * before the sleep: the program's lock is held again. */
-static void uring_take_back_late (struct ev_loop *loop, struct evi_uring *self)
+EVI_COLD static void uring_take_back_late (struct ev_loop *loop, struct evi_uring *self)
 {
     for (unsigned i = 0; i < self->late_count; i++)
         evi_polls_take_back (loop, self, self->late[i], 1); /* whatever kind it was */
