@@ -34,15 +34,10 @@ EVI void evi_clock_open (struct evi_clock *clock)
     evi_clock_reread (clock);
 }
 
-EVI int evi_clock_update (struct evi_clock *clock)
+EVI_COLD static int clock_update_both (struct evi_clock *clock)
 {
     ev_tstamp before = clock->offset;
 
-    clock->mono = evi_sys_monotonic ();
-    if (EVI_LIKELY (clock->mono - clock->read_at < CLOCK_REREAD)) {
-        clock_publish (clock, clock->offset + clock->mono);
-        return 0;
-    }
     for (int looks = 0; looks <= CLOCK_CONFIRMATIONS; looks++) {
         ev_tstamp moved;
 
@@ -52,6 +47,15 @@ EVI int evi_clock_update (struct evi_clock *clock)
             return 0;
     }
     return 1;
+}
+
+EVI int evi_clock_update (struct evi_clock *clock)
+{
+    clock->mono = evi_sys_monotonic ();
+    if (EVI_UNLIKELY (!(clock->mono - clock->read_at < CLOCK_REREAD)))
+        return clock_update_both (clock);
+    clock_publish (clock, clock->offset + clock->mono);
+    return 0;
 }
 
 ev_tstamp ev_time (void) EV_NOEXCEPT

@@ -37,7 +37,7 @@ EVI int evi_fd_want (const struct evi_row *row)
 }
 
 /* Watchers stop, and are told in their callback, where they are inactive already (IO-14). */
-static void fd_break_chain (struct ev_loop *loop, ev_watcher_list **head)
+EVI_COLD static void fd_break_chain (struct ev_loop *loop, ev_watcher_list **head)
 {
     ev_watcher_list *w;
 
@@ -56,13 +56,10 @@ static void fd_forget_told (struct evi_fds *fds, unsigned count)
         memmove (fds->changes, fds->changes + count, fds->change_count * sizeof *fds->changes);
 }
 
-EVI void evi_fd_reify (struct ev_loop *loop)
+EVI_APART static void fd_tell_changes (struct ev_loop *loop)
 {
-    unsigned count;
+    unsigned count = loop->fds.change_count;
 
-    if (EVI_UNLIKELY (loop->fds.nowhere))
-        fd_break_chain (loop, &loop->fds.nowhere);
-    count = loop->fds.change_count;
     for (unsigned i = 0; i < count; i++) {
         int fd = loop->fds.changes[i], why, want, err;
         struct evi_row *row = &loop->fds.rows[fd];
@@ -82,6 +79,25 @@ EVI void evi_fd_reify (struct ev_loop *loop)
     fd_forget_told (&loop->fds, count);
 }
 
+EVI void evi_fd_reify (struct ev_loop *loop)
+{
+    if (EVI_UNLIKELY (loop->fds.nowhere))
+        fd_break_chain (loop, &loop->fds.nowhere);
+    if (loop->fds.change_count)
+        fd_tell_changes (loop);
+}
+
+/* Latest first: the queue turns them round, so that the earliest started is called first (IO-4). */
+static void fd_feed (struct ev_loop *loop, const struct evi_row *row, int events)
+{
+    for (ev_watcher_list *w = row->head; w; w = w->next) {
+        int its = ((ev_io *) w)->events & events;
+
+        if (EVI_LIKELY (its))
+            evi_feed (loop, w, its);
+    }
+}
+
 EVI void evi_fd_ready (struct ev_loop *loop, int fd, int got)
 {
     struct evi_row *row = &loop->fds.rows[fd];
@@ -90,18 +106,12 @@ EVI void evi_fd_ready (struct ev_loop *loop, int fd, int got)
     if (EVI_UNLIKELY (row->why & EVI_WHY_PROGRAM))
         return;
     loop->stats.events++;
-    evi_fd_feed (loop, fd, got);
+    fd_feed (loop, row, got);
 }
 
-/* Latest first: the queue turns them round, so that the earliest started is called first (IO-4). */
 EVI void evi_fd_feed (struct ev_loop *loop, int fd, int events)
 {
-    for (ev_watcher_list *w = loop->fds.rows[fd].head; w; w = w->next) {
-        int its = ((ev_io *) w)->events & events;
-
-        if (its)
-            evi_feed (loop, w, its);
-    }
+    fd_feed (loop, &loop->fds.rows[fd], events);
 }
 
 EVI void evi_fd_again (struct ev_loop *loop, int fd)

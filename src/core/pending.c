@@ -44,7 +44,7 @@ EVI int evi_pending_clear (struct ev_loop *loop, ev_watcher *w)
 
 static struct evi_item pending_pop (struct evi_pending *pending)
 {
-    int level = 31 - __builtin_clz (pending->busy);
+    int level = __builtin_clz (pending->busy) ^ 31; /* the highest */
     struct evi_stack *stack = &pending->level[level];
     struct evi_item item = stack->items[--stack->count];
 

@@ -20,11 +20,11 @@ EVI_INLINE int evi_level (const ev_watcher *w)
     (void) w;
     return 0;
 #else
-    if (EVI_UNLIKELY (w->priority < EV_MINPRI))
-        return 0;
-    if (EVI_UNLIKELY (w->priority > EV_MAXPRI))
-        return EVI_LEVELS - 1;
-    return w->priority - EV_MINPRI;
+    unsigned level = (unsigned) w->priority - (unsigned) EV_MINPRI;
+
+    if (EVI_UNLIKELY (level >= EVI_LEVELS))
+        return w->priority < EV_MINPRI ? 0 : EVI_LEVELS - 1;
+    return (int) level;
 #endif
 }
 

@@ -33,14 +33,20 @@ static int run_feed (struct ev_loop *loop, const struct evi_list *list, int reve
 
 /* FORKCHECK keeps its own account: after a fork in a prepare callback kernel state is made anew in that iteration, if
  * ev_loop_fork was called, and the fork watchers have their turn in the next. */
-static void run_forked (struct ev_loop *loop)
+EVI_APART static void run_check_fork (struct ev_loop *loop)
 {
-    if (EVI_UNLIKELY (loop->flags & EVFLAG_FORKCHECK && loop->checked != evi_sys_process ())) {
+    if (loop->flags & EVFLAG_FORKCHECK && loop->checked != evi_sys_process ()) {
         loop->checked = evi_sys_process ();
         loop->forked = 1;
     }
-    if (EVI_UNLIKELY (loop->forked))
+    if (loop->forked)
         run_feed (loop, &loop->fork, EV_FORK);
+}
+
+static void run_forked (struct ev_loop *loop)
+{
+    if (EVI_UNLIKELY (loop->flags & EVFLAG_FORKCHECK || loop->forked))
+        run_check_fork (loop);
 }
 
 static void run_tell (struct ev_loop *loop)
@@ -75,7 +81,7 @@ static ev_tstamp run_time_left (const struct ev_loop *loop)
 }
 
 /* Lets events gather: polls are at least io_interval apart, but no timer is made later (HK-2). */
-static ev_tstamp run_collect (struct ev_loop *loop, ev_tstamp left, ev_tstamp polled_at)
+EVI_APART static ev_tstamp run_collect (struct ev_loop *loop, ev_tstamp left, ev_tstamp polled_at)
 {
     ev_tstamp pause = loop->io_interval - (loop->clock.mono - polled_at);
 
@@ -107,7 +113,7 @@ static ev_tstamp run_limit (struct ev_loop *loop, int flags, int knocked, ev_tst
 }
 
 /* Sleeps, with the program's hooks around the system call (HK-4). */
-static int run_backend_wait (struct ev_loop *loop, ev_tstamp limit)
+EVI_INLINE_HOT int run_backend_wait (struct ev_loop *loop, ev_tstamp limit)
 {
     int err;
 
@@ -126,7 +132,7 @@ static int run_backend_wait (struct ev_loop *loop, ev_tstamp limit)
 }
 
 /* What a failing wait means. Nonzero: the kernel knows nothing yet, tell and wait again. */
-static int run_recover (struct ev_loop *loop, int err)
+EVI_COLD static int run_recover (struct ev_loop *loop, int err)
 {
     switch (err) {
     case -EINTR: /* a signal: the handler, if it is ours, has knocked */
@@ -154,15 +160,20 @@ static int run_recover (struct ev_loop *loop, int err)
     return 1;
 }
 
+/* Operations may be lost with the backend: they are told at once. */
+EVI_COLD static void run_wait_again (struct ev_loop *loop, ev_tstamp limit, int err)
+{
+    for (int tries = 1; err < 0 && run_recover (loop, err) && tries < RUN_RETRIES; tries++)
+        err = run_backend_wait (loop, loop->op_told ? 0 : limit);
+}
+
 /* The one place that sleeps. */
 static void run_wait (struct ev_loop *loop, ev_tstamp limit)
 {
-    int err, tries = 0;
+    int err = run_backend_wait (loop, limit);
 
-    do
-        err = run_backend_wait (loop,
-                                EVI_UNLIKELY (loop->op_told) ? 0 : limit); /* also: lost with the backend */
-    while (EVI_UNLIKELY (err < 0) && run_recover (loop, err) && ++tries < RUN_RETRIES);
+    if (EVI_UNLIKELY (err < 0))
+        run_wait_again (loop, limit, err);
     loop->backend->reap (loop);
 }
 
@@ -202,6 +213,14 @@ static void run_ops (struct ev_loop *loop)
             run_invoke (loop);
 }
 
+static void run_due (struct ev_loop *loop)
+{
+    if (evi_heap_due (&loop->timers, loop->clock.mono))
+        evi_timer_due (loop);
+    if (evi_heap_due (&loop->periodics, loop->clock.wall))
+        evi_periodic_due (loop);
+}
+
 /* Step 11 is ev_run's: again, unless break, once, or nothing left. */
 EVI_INLINE_HOT void run_once (struct ev_loop *loop, int flags)
 {
@@ -215,8 +234,7 @@ EVI_INLINE_HOT void run_once (struct ev_loop *loop, int flags)
     run_tell (loop);                              /*  3  the kernel learns which rows changed */
     run_poll (loop, flags);                       /*  4  sleep, and collect what is ready     */
     run_update_time (loop);                       /*  5  it is later now                      */
-    evi_timer_due (loop);                         /*  6  expired timers                       */
-    evi_periodic_due (loop);                      /*  7  … and periodics                      */
+    run_due (loop);                               /*  6  expired timers, 7 … and periodics    */
     evi_idle_due (loop);                          /*  8  idle, if nothing above it is pending */
     evi_list_feed (loop, &loop->check, EV_CHECK); /*  9  EV_CHECK                             */
     run_invoke (loop);                            /* 10  user code runs here                  */
