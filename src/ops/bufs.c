@@ -26,6 +26,7 @@ ev_pool *ev_pool_new (EV_P_ size_t size, unsigned count) EV_NOEXCEPT
     pool->loop = loop;
     pool->room = size;
     pool->size = (size + BUFS_ALIGN - 1) & ~(size_t) (BUFS_ALIGN - 1);
+    pool->shift = pool->size & (pool->size - 1) ? 0 : (unsigned) __builtin_ctzll (pool->size);
     pool->count = count;
     pool->pinned = -1;
     pool->memory = evi_sys_map (pool->size * count);
@@ -83,7 +84,9 @@ EVI void evi_bufs_close (struct ev_loop *loop)
 
 EVI unsigned evi_bufs_index (const struct ev_pool *pool, const void *buf)
 {
-    return (unsigned) ((size_t) ((const char *) buf - pool->memory) / pool->size);
+    size_t at = (size_t) ((const char *) buf - pool->memory);
+
+    return (unsigned) (EVI_LIKELY (pool->shift) ? at >> pool->shift : at / pool->size);
 }
 
 /* The kernel has none of it now: what is not lent is free here. */
@@ -178,16 +181,17 @@ EVI void evi_bufs_unneeded (struct ev_pool *pool, void *buf)
     evi_bufs_shown (pool, buf);
 }
 
-/* Nonzero: buf lies in the pool and is lent. */
-static int bufs_check (const struct ev_pool *pool, const void *buf, const char *call)
+/* Which buffer of the pool it is, if that is lent; -1: it is none. */
+static int bufs_find (const struct ev_pool *pool, const void *buf, const char *call)
 {
-    const char *at = buf;
+    unsigned index = evi_bufs_index (pool, buf); /* of another place: any number */
 
-    if (EVI_LIKELY (at >= pool->memory && at < pool->memory + pool->size * pool->count
-                    && pool->lent[evi_bufs_index (pool, buf)] != EVI_LENT_FREE))
-        return 1;
+    if (EVI_LIKELY ((const char *) buf >= pool->memory
+                    && (const char *) buf < pool->memory + pool->size * pool->count
+                    && pool->lent[index] != EVI_LENT_FREE))
+        return (int) index;
     evi_complain (call, "this is no buffer that the pool has lent");
-    return 0;
+    return -1;
 }
 
 void *ev_pool_take (ev_pool *pool) EV_NOEXCEPT
@@ -203,14 +207,18 @@ void *ev_pool_take (ev_pool *pool) EV_NOEXCEPT
 
 void ev_pool_keep (ev_pool *pool, void *buf) EV_NOEXCEPT
 {
-    if (bufs_check (pool, buf, "ev_pool_keep"))
-        pool->lent[evi_bufs_index (pool, buf)] = EVI_LENT_KEPT;
+    int index = bufs_find (pool, buf, "ev_pool_keep");
+
+    if (EVI_LIKELY (index >= 0))
+        pool->lent[index] = EVI_LENT_KEPT;
 }
 
 void ev_pool_give (ev_pool *pool, void *buf) EV_NOEXCEPT
 {
-    if (bufs_check (pool, buf, "ev_pool_give"))
-        bufs_put_back (pool, evi_bufs_index (pool, buf));
+    int index = bufs_find (pool, buf, "ev_pool_give");
+
+    if (EVI_LIKELY (index >= 0))
+        bufs_put_back (pool, (unsigned) index);
 }
 
 /* ---- an empty pool ---- */

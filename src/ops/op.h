@@ -253,8 +253,9 @@ EVI void evi_op_ready_orphan (struct ev_loop *loop,
 struct ev_pool {
     struct ev_loop *loop;
     char *memory;
-    size_t room; /* bytes of a buffer */
-    size_t size; /* … and from one to the next */
+    size_t room;    /* bytes of a buffer */
+    size_t size;    /* … and from one to the next */
+    unsigned shift; /* that is 1 << shift; 0: it is no power of two */
     unsigned count, free_count;
     uint16_t *free;          /* indices, when the kernel does not have them */
     uint8_t *lent;           /* EVI_LENT_* by index */
