@@ -277,8 +277,7 @@ EVI int evi_sys_epoll_wait (int epoll, struct epoll_event *events, int room, con
     if (fine) {
         /* the kernel's timespec is 64 bit here, whatever the C library's is */
         int64_t wide[2] = { limit->tv_sec, limit->tv_nsec };
-        int count = (int) evi_sys_straight (SYS_epoll_pwait2, epoll, (long) (intptr_t) events, room,
-                                            (long) (intptr_t) wide, 0, 0);
+        int count = evi_sys_result (syscall (SYS_epoll_pwait2, epoll, events, room, wide, NULL, 0));
 
         if (count != -ENOSYS && count != -EPERM)
             return count;
@@ -339,12 +338,19 @@ EVI int evi_sys_inotify_remove (int fd, int wd)
 /* ---- io_uring: the numbers are the same on every architecture, alpha excepted ---- */
 
 #if EV_USE_IOURING
-enum { SYS_URING_SETUP = 425, SYS_URING_REGISTER = 427 };
+enum { SYS_URING_SETUP = 425, SYS_URING_ENTER = 426, SYS_URING_REGISTER = 427 };
 
 EVI int evi_sys_uring_setup (unsigned entries, void *params)
 {
     EVI_SYS_FAULT ("io_uring_setup");
     return evi_sys_result (syscall (SYS_URING_SETUP, entries, params));
+}
+
+EVI int evi_sys_uring_enter (int fd, unsigned submit, unsigned wait, unsigned flags, const void *arg,
+                             size_t size)
+{
+    EVI_SYS_FAULT ("io_uring_enter");
+    return evi_sys_result (syscall (SYS_URING_ENTER, fd, submit, wait, flags, arg, size));
 }
 
 EVI int evi_sys_uring_register (int fd, unsigned opcode, const void *arg, unsigned count)

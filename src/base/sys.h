@@ -9,7 +9,6 @@
 #include <time.h>
 
 #include <errno.h>
-#include <unistd.h>
 
 #ifdef EVI_TEST
 /* Asked before each call, with its name: 0 to let it happen, -errno to answer that instead. */
@@ -107,44 +106,12 @@ EVI int evi_sys_inotify_remove (int fd, int wd);
 #if EV_USE_IOURING
 struct io_uring_params;
 EVI int evi_sys_uring_setup (unsigned entries, void *params);
+EVI int evi_sys_uring_enter (int fd, unsigned submit, unsigned wait, unsigned flags, const void *arg,
+                             size_t size);
 EVI int evi_sys_uring_register (int fd, unsigned opcode, const void *arg, unsigned count);
 EVI void *evi_sys_uring_map (int fd, size_t size,
                              uint64_t offset); /* NULL on failure; not inherited by fork children */
 #endif
 EVI void evi_sys_unmap (void *memory, size_t size);
-
-#if EVI_LINUX
-/* A system call of six arguments, in place; -errno if it fails. For the calls that loops sleep in: the detour through
- * the C library is a fifth of what we do ourselves for an event. */
-EVI_INLINE_HOT long evi_sys_straight (long number, long a, long b, long c, long d, long e, long f)
-{
-#if defined(__x86_64__) && defined(__LP64__)
-    register long r10 __asm__("r10") = d;
-    register long r8 __asm__("r8") = e;
-    register long r9 __asm__("r9") = f;
-    long answer;
-
-    __asm__ volatile("syscall"
-                     : "=a"(answer)
-                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-                     : "rcx", "r11", "memory");
-    return answer;
-#else
-    return evi_sys_result (syscall (number, a, b, c, d, e, f));
-#endif
-}
-#endif
-
-#if EV_USE_IOURING
-enum { EVI_SYS_URING_ENTER = 426 }; /* on every architecture but alpha, and the headers may be older */
-
-EVI_INLINE_HOT int evi_sys_uring_enter (int fd, unsigned submit, unsigned wait, unsigned flags,
-                                        const void *arg, size_t size)
-{
-    EVI_SYS_FAULT ("io_uring_enter");
-    return (int) evi_sys_straight (EVI_SYS_URING_ENTER, fd, submit, wait, flags, (long) (intptr_t) arg,
-                                   (long) size);
-}
-#endif
 
 #endif
