@@ -213,10 +213,14 @@ static void run_ops (struct ev_loop *loop)
             run_invoke (loop);
 }
 
-static void run_due (struct ev_loop *loop)
+static void run_timers (struct ev_loop *loop)
 {
     if (evi_heap_due (&loop->timers, loop->clock.mono))
         evi_timer_due (loop);
+}
+
+static void run_periodics (struct ev_loop *loop)
+{
     if (evi_heap_due (&loop->periodics, loop->clock.wall))
         evi_periodic_due (loop);
 }
@@ -234,7 +238,8 @@ EVI_INLINE_HOT void run_once (struct ev_loop *loop, int flags)
     run_tell (loop);                              /*  3  the kernel learns which rows changed */
     run_poll (loop, flags);                       /*  4  sleep, and collect what is ready     */
     run_update_time (loop);                       /*  5  it is later now                      */
-    run_due (loop);                               /*  6  expired timers, 7 … and periodics    */
+    run_timers (loop);                            /*  6  expired timers                       */
+    run_periodics (loop);                         /*  7  … and periodics                      */
     evi_idle_due (loop);                          /*  8  idle, if nothing above it is pending */
     evi_list_feed (loop, &loop->check, EV_CHECK); /*  9  EV_CHECK                             */
     run_invoke (loop);                            /* 10  user code runs here                  */
