@@ -227,9 +227,7 @@ EVI int evi_loopring_sweep_on (struct ev_loop *loop, struct evi_loopring *it)
 {
     int err = 0;
 
-    for (unsigned tries = 0; !err && tries < it->ring.cq_entries; tries++) {
-        if (!evi_ring_queued (&it->ring) && !(evi_ring_flags (&it->ring) & EVI_SQ_TASKRUN))
-            break;
+    for (unsigned tries = 0; !err && !evi_loopring_swept (it) && tries < it->ring.cq_entries; tries++) {
         if (evi_ring_queued (&it->ring))
             evi_loopring_set_aside (loop, it, 0);
         loop->stats.sweeps++;

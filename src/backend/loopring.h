@@ -139,13 +139,16 @@ EVI_INLINE int evi_loopring_idle (const struct evi_loopring *it)
     return !evi_ring_queued (&it->ring)
            && !(evi_ring_flags (&it->ring) & (EVI_SQ_TASKRUN | EVI_SQ_CQ_OVERFLOW));
 }
+/* Nonzero: everything is submitted, and what has happened is in the queue or beside it. */
+EVI_INLINE int evi_loopring_swept (const struct evi_loopring *it)
+{
+    return !evi_ring_queued (&it->ring) && !(evi_ring_flags (&it->ring) & EVI_SQ_TASKRUN);
+}
 EVI int evi_loopring_sweep_on (struct ev_loop *loop, struct evi_loopring *it);
 /* Comes back until everything is submitted and handed out. */
 EVI_INLINE int evi_loopring_sweep (struct ev_loop *loop, struct evi_loopring *it)
 {
-    return EVI_LIKELY (!evi_ring_queued (&it->ring) && !(evi_ring_flags (&it->ring) & EVI_SQ_TASKRUN))
-               ? 0
-               : evi_loopring_sweep_on (loop, it);
+    return EVI_LIKELY (evi_loopring_swept (it)) ? 0 : evi_loopring_sweep_on (loop, it);
 }
 
 /* Moves all completions that mean something to the stash, for the next reap. Nonzero: the last one of a given

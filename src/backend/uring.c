@@ -124,7 +124,7 @@ static void uring_take_back_all (struct ev_loop *loop, struct evi_uring *self)
         if (loop->fds.rows[fd].mark & EVI_URING_ARMED)
             evi_polls_disarm (loop, self, (int) fd);
     for (int tries = 0; tries < URING_FETCH_TRIES && !it->verdict; tries++) {
-        if (!evi_ring_queued (&it->ring) && !(evi_ring_flags (&it->ring) & EVI_SQ_TASKRUN))
+        if (evi_loopring_swept (it))
             return;
         if (evi_loopring_enter (loop, it, tries ? it->ring.cq_entries : 0, &evi_at_once, 0) < 0)
             return;
