@@ -311,12 +311,15 @@ static int uring_enter_until (struct ev_loop *loop, struct evi_uring *self, ev_t
     return evi_loopring_enter (loop, &self->loopring, 1, &until, absolute);
 }
 
-/* A long sleep ends by the alarm. */
+/* A long sleep ends by the alarm. Arming that one may find the queue full, and so what has happened meanwhile. */
 static int uring_sleep_until (struct ev_loop *loop, struct evi_uring *self, ev_tstamp limit, ev_tstamp at)
 {
-    if (limit >= URING_LONG && evi_loopring_arm_alarm (loop, &self->loopring, at))
-        return evi_loopring_enter (loop, &self->loopring, 1, NULL, 0);
-    return uring_enter_until (loop, self, limit);
+    int alarmed = limit >= URING_LONG && evi_loopring_arm_alarm (loop, &self->loopring, at);
+
+    if (EVI_UNLIKELY (self->loopring.stash_count || self->loopring.verdict))
+        return self->loopring.verdict;
+    return alarmed ? evi_loopring_enter (loop, &self->loopring, 1, NULL, 0)
+                   : uring_enter_until (loop, self, limit);
 }
 
 /* Goes on sleeping when all that came was the end of requests taken back, or an alarm too early. The clock was not

@@ -824,6 +824,23 @@ TEST (ring_loses_nothing_when_all_new_watchers_are_ready_at_once) // rule 7, U-6
     full_end (loop, FULL);
 }
 
+/* What a long sleep puts into the queue besides finds it full, and so finds what is ready. */
+TEST (ring_does_not_sleep_when_its_queue_is_just_full_of_ready_descriptors) // rule 7, rule 6
+{
+    static const int queues[] = { 1, 2, 8, 256 };
+
+    for (unsigned i = 0; i < sizeof queues / sizeof *queues; i++) {
+        char setting[32];
+        struct ev_loop *loop;
+
+        snprintf (setting, sizeof setting, "sq=%d", queues[i]);
+        loop = (setenv ("EVRING_RING", setting, 1), ring_loop ());
+        full_start (loop, queues[i], 1);
+        ev_run (loop, EVRUN_ONCE);
+        full_end (loop, queues[i]);
+    }
+}
+
 TEST (ring_loses_nothing_when_removals_meet_events) // rule 4 with 7, U-3
 {
     enum { COUNT = 1000 };
