@@ -412,8 +412,10 @@ EVI_APART static void uring_polled_oddly (struct ev_loop *loop, struct evi_uring
         row->mark &= (uint8_t) ~EVI_URING_QUIET;
     self->batch++;
     evi_fd_ready (loop, (int) fd, got);
-    if (!more || !row->ours) /* also: a quiet row has news, so back to one-shot */
+    if (!more)
         evi_fd_again (loop, (int) fd);
+    else if (!row->ours) /* a quiet row has news: back to one-shot; until then the kernel holds its request */
+        evi_fd_change (loop, (int) fd, EVI_WHY_AGAIN);
 }
 
 EVI_APART static void uring_polled (struct ev_loop *loop, struct evi_uring *self, const struct evi_cqe *cqe)

@@ -67,7 +67,7 @@ EVI_APART static void fd_tell_changes (struct ev_loop *loop)
         want = evi_fd_want (row);
         why = row->why;
         row->why = 0;
-        if (want == row->told && !(want && why & EVI_WHY_FRESH))
+        if (want == row->told && !(want && why & (EVI_WHY_FRESH | EVI_WHY_AGAIN)))
             continue;
         loop->stats.changes++;
         err = loop->backend->modify (loop, fd, row->told, want, why);

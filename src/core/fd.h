@@ -8,7 +8,7 @@
 enum {
     EVI_WHY_EVENTS = 1, /* its watchers changed */
     EVI_WHY_FRESH = 2,  /* the number may stand for another open file now (ev_io_set) */
-    EVI_WHY_AGAIN = 4,  /* the kernel forgot: a one-shot request has answered */
+    EVI_WHY_AGAIN = 4,  /* a one-shot request has answered, or is to be another kind of request */
     EVI_WHY_PROGRAM = EVI_WHY_EVENTS | EVI_WHY_FRESH /* … and not the kernel's doing */
 };
 

@@ -894,6 +894,35 @@ TEST_BACKENDS (io_half_closed_socket_closes_when_it_is_stopped_with_news_on_thei
     check_rdhup_closes (3);
 }
 
+static void stop_and_close (EV_P_ ev_io *w, int revents)
+{
+    kit_count (EV_A_ w, revents);
+    ev_io_stop (EV_A_ w);
+    close (w->fd);
+}
+
+TEST_BACKENDS (io_half_closed_socket_closes_when_its_callback_stops_it) // U-2 with U-5
+{
+    struct ev_loop *loop = test_loop (0);
+    struct kit_io io;
+    char drop[65536];
+    int fd[2];
+
+    kit_not_stock (EVBACKEND_IOURING, "the reference's io_uring spins on RDHUP (contract U-5)");
+    test_socketpair (fd);
+    kit_fill (fd[0]);
+    kit_start (loop, &io, fd[0], EV_WRITE);
+    ev_set_cb (&io.w, stop_and_close);
+    shutdown (fd[1], SHUT_WR);
+    kit_nowait (loop, 4);
+    ck_assert_int_eq (io.calls, 0);
+    while (read (fd[1], drop, sizeof drop) > 0)
+        ;
+    ck_assert (kit_until (loop, &io.calls, 1, 5.));
+    ck_assert (kit_eof (fd[1]));
+    close (fd[1]);
+}
+
 /* ---- descriptor kinds (IO-19) ------------------------------------------------------------------- */
 
 static int pair_first, pair_second;
