@@ -402,8 +402,8 @@ EVI_APART static void uring_polled_oddly (struct ev_loop *loop, struct evi_uring
         return;
     }
     got = evi_bits_got ((unsigned) cqe->res);
-    if (EVI_UNLIKELY (!(got & row->told))) { /* RDHUP alone (U-5) */
-        row->mark |= EVI_URING_QUIET;
+    if (EVI_UNLIKELY (!(got & row->told))) { /* RDHUP alone (U-5), or what was not to be told any more */
+        row->mark |= (uint32_t) cqe->res & EPOLLRDHUP ? EVI_URING_QUIET : 0;
         if (!more)
             evi_fd_again (loop, (int) fd);
         return;

@@ -166,6 +166,19 @@ TEST (answer_with_rdhup_alone_is_not_an_event_and_arms_a_quiet_request) // U-5
     end (loop, &w, fd);
 }
 
+TEST (answer_of_a_request_that_was_changed_too_late_is_not_an_event_and_arms_an_ordinary_one) // IO-5, U-5
+{
+    int fd[2];
+    ev_io w;
+    struct ev_loop *loop = ready_pipe (&w, fd);
+
+    poll_with_answer (loop, POLLOUT);
+    ck_assert_int_eq (calls, 0);
+    evi_fd_reify (loop);
+    ck_assert_uint_eq (loop->fds.rows[fd[0]].mark & ~EVI_URING_OFTEN, EVI_URING_ARMED);
+    end (loop, &w, fd);
+}
+
 TEST (report_under_another_generation_is_dropped) // U-3, rule "readiness carries a name"
 {
     int fd[2];
