@@ -25,7 +25,7 @@ EVI_HOME const struct evi_ring_timespec evi_at_once;
 
 /* EVRING_RING, for tests and trouble: "coop" or "plain" leave out the better set-up flags, "sq=N" and "cq=N"
  * choose sizes, "limit" gives every sleep a limit instead of an alarm, "busy=N" makes rows busy as soon as N are
- * ready at once. Example: EVRING_RING=plain,cq=16 */
+ * ready at once, "early" does not wait to see whether the program lets a row be. Example: EVRING_RING=plain,cq=16 */
 EVI void evi_loopring_configure (struct evi_loopring *it, unsigned exclude)
 {
     const char *text = evi_sys_environment ("EVRING_RING"), *size;
@@ -43,6 +43,8 @@ EVI void evi_loopring_configure (struct evi_loopring *it, unsigned exclude)
     if (strstr (text, "plain"))
         it->exclude |= EVI_SETUP_DEFER_TASKRUN | EVI_SETUP_COOP_TASKRUN;
     it->no_alarm = strstr (text, "limit") != NULL;
+    if (strstr (text, "early"))
+        it->busy_streak = 0;
     if ((size = strstr (text, "sq=")))
         it->submissions = (unsigned) atoi (size + 3);
     if ((size = strstr (text, "cq=")))
@@ -135,6 +137,8 @@ EVI_COLD EVI int evi_loopring_failed (struct ev_loop *loop, struct evi_loopring 
 EVI int evi_loopring_enter (struct ev_loop *loop, struct evi_loopring *it, unsigned wait,
                             const struct evi_ring_timespec *limit, int absolute)
 {
+    if (EVI_UNLIKELY (loop->fds.early) && it->withdraw)
+        it->withdraw (loop);
     return evi_loopring_enter_here (loop, it, wait, limit, absolute);
 }
 
@@ -209,6 +213,12 @@ EVI void evi_loopring_mute (const struct evi_loopring *it, struct evi_sqe *sqe)
     sqe->user_data = evi_name (EVI_NAME_IGNORE, 0, 0);
     if (it->ring.features & EVI_FEAT_CQE_SKIP)
         sqe->flags = EVI_SQE_CQE_SKIP_SUCCESS;
+}
+
+EVI void evi_loopring_unsend (const struct evi_loopring *it, struct evi_sqe *sqe)
+{
+    memset (sqe, 0, sizeof *sqe); /* which is EVI_OP_NOP */
+    evi_loopring_mute (it, sqe);
 }
 
 EVI int evi_loopring_fresh (struct ev_loop *loop, struct evi_loopring *it)

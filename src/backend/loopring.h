@@ -17,7 +17,8 @@ struct evi_loopring {
     int no_absolute; /* the kernel says it can, and cannot */
     int stalls;      /* enters in a row that were refused for want of memory and moved nothing */
     int verdict;     /* EVI_REBUILD or EVI_FALL, found out where it could not be said */
-    struct evi_cqe *stash; /* completions set aside outside of reap, in order */
+    void (*withdraw) (struct ev_loop *loop); /* takes out what fds.early counts; NULL: there is never any */
+    struct evi_cqe *stash;                   /* completions set aside outside of reap, in order */
     unsigned stash_count, stash_room;
     int no_alarm;          /* EVRING_RING=limit */
     unsigned busy_batch;   /* so many rows that are ready at once make some of them busy; 0: none ever is */
@@ -114,6 +115,8 @@ EVI_INLINE struct evi_sqe *evi_loopring_sqe_at_hand (struct evi_loopring *it)
     return evi_ring_sqe (&it->ring);
 }
 
+/* A submission that the kernel has not taken yet asks for nothing any more. */
+EVI void evi_loopring_unsend (const struct evi_loopring *it, struct evi_sqe *sqe);
 /* Nobody waits for its completion: there shall be none if it succeeds, where the kernel can do that. */
 EVI void evi_loopring_mute (const struct evi_loopring *it, struct evi_sqe *sqe);
 

@@ -96,6 +96,7 @@ static int uring_open (struct ev_loop *loop)
     memset (self, 0, sizeof *self);
     self->park_fd = -1;
     evi_loopring_configure (&self->loopring, 0);
+    self->loopring.withdraw = evi_polls_withdraw;
     err = evi_loopring_open (loop, &self->loopring);
     if (err < 0) {
         evi_resize (self, 0);
@@ -141,7 +142,7 @@ static void uring_give_up (struct ev_loop *loop, struct evi_uring *self)
     uring_park_close (self);
     evi_looks_clear (&self->looks);
     self->late_count = 0;
-    loop->fds.unsure = 0;
+    loop->fds.unsure = loop->fds.early = 0;
 }
 
 static void uring_close (struct ev_loop *loop)
@@ -278,6 +279,8 @@ static void uring_release (struct ev_loop *loop, int fd)
     row->gen++;
     row->mark = row->told = 0;
     if (!armed || !evi_ring_mine (&self->loopring.ring)) /* a fork child lets the parent's requests be */
+        return;
+    if (evi_polls_drop (loop, self, poll))
         return;
     if (loop->waiting) { /* the ring's thread is in the kernel: it takes the request back when it wakes (HK-5) */
         EVI_FIT (self->late, self->late_room, self->late_count + 1);
@@ -418,6 +421,12 @@ EVI_APART static void uring_polled_oddly (struct ev_loop *loop, struct evi_uring
         evi_fd_change (loop, (int) fd, EVI_WHY_AGAIN);
 }
 
+/* Has the program left its watchers alone for long enough to think that it will now? */
+EVI_INLINE_HOT int uring_stays (const struct evi_uring *self, const struct evi_row *row)
+{
+    return self->few && (row->mark & EVI_URING_OFTEN) / EVI_URING_ONCE >= self->loopring.busy_streak;
+}
+
 EVI_APART static void uring_polled (struct ev_loop *loop, struct evi_uring *self, const struct evi_cqe *cqe)
 {
     uint32_t fd = (uint32_t) cqe->user_data;
@@ -436,9 +445,11 @@ EVI_APART static void uring_polled (struct ev_loop *loop, struct evi_uring *self
         uring_polled_oddly (loop, self, cqe);
         return;
     }
-    row->mark = mark & EVI_URING_OFTEN;
     self->batch++;
-    evi_fd_again (loop, (int) fd);
+    if (!uring_stays (self, row) || !evi_polls_arm_early (loop, self, cqe->user_data)) {
+        row->mark = mark & EVI_URING_OFTEN;
+        evi_fd_again (loop, (int) fd);
+    }
     evi_fd_ready (loop, (int) fd, got);
 }
 
@@ -487,6 +498,9 @@ static void uring_reap (struct ev_loop *loop)
     if (EVI_UNLIKELY (self->late_count))
         uring_take_back_late (loop, self);
     self->batch = 0;
+    self->few = evi_ring_ready (&self->loopring.ring) < self->loopring.busy_batch
+                && !evi_ring_queued (&self->loopring.ring)
+                && self->loopring.event_fd < 0; /* who sleeps on that asks for what is queued at any time */
     if (self->looks.count)
         evi_busy_reap (loop, self);
     evi_loopring_reap (loop, &self->loopring, uring_complete);

@@ -27,6 +27,7 @@ struct evi_uring {
     int park_fd, park_armed; /* the epoll set; the ring watches it */
     struct evi_looks looks;  /* busy rows that may still be ready */
     unsigned batch;          /* rows that were ready at the last reap */
+    int few;                 /* so few that each may be armed again at once */
     int has_stale_looks;     /* some of looks are of rows that are busy no more */
 };
 
@@ -35,6 +36,13 @@ struct evi_uring {
 EVI void evi_polls_arm (struct ev_loop *loop, struct evi_uring *self, int fd, int want);
 /* The request keeps its name. If it answers first, the change misses it, and the row is armed anew anyway. */
 EVI void evi_polls_change (struct ev_loop *loop, struct evi_uring *self, int fd, int want);
+/* The row that has this name has answered, and is going to be armed again as it was: early, before its callbacks have
+ * run. 0: not now. */
+EVI int evi_polls_arm_early (struct ev_loop *loop, struct evi_uring *self, uint64_t poll);
+/* The ring is about to be entered all the same: what is queued early is armed the usual way, later. */
+EVI void evi_polls_withdraw (struct ev_loop *loop);
+/* One of them is not going to be. 0: it is not among them. */
+EVI int evi_polls_drop (struct ev_loop *loop, struct evi_uring *self, uint64_t poll);
 /* By its name; multi: it may be a multishot one. */
 EVI void evi_polls_take_back (struct ev_loop *loop, struct evi_uring *self, uint64_t poll, int multi);
 /* The same for the request of a row, which has another name from now on. */

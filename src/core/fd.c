@@ -79,8 +79,17 @@ EVI_APART static void fd_tell_changes (struct ev_loop *loop)
     fd_forget_told (&loop->fds, count);
 }
 
+/* All callbacks have run: what is queued for the rows they were about may be sent. */
+static void fd_early_is_due (struct ev_loop *loop)
+{
+    loop->stats.polls_armed += loop->fds.early;
+    loop->stats.polls_rearmed += loop->fds.early;
+    loop->fds.early = 0;
+}
+
 EVI void evi_fd_reify (struct ev_loop *loop)
 {
+    fd_early_is_due (loop);
     if (EVI_UNLIKELY (loop->fds.nowhere))
         fd_break_chain (loop, &loop->fds.nowhere);
     if (loop->fds.change_count)

@@ -26,6 +26,7 @@ _Static_assert(sizeof (struct evi_row) <= 16, "four rows to a cache line");
 struct evi_fds {
     ev_watcher_list *nowhere; /* ev_io started on descriptors that do not exist, until they are told so */
     int unsure;      /* there are rows, or were, about which the backend has to look before it waits */
+    unsigned early;  /* rows armed again before their callbacks ran: what is queued may not be sent yet */
     int told_broken; /* EV_ERROR was fed since the last sleep: the next one must not make it wait */
     struct evi_row *rows;
     int *changes;

@@ -58,11 +58,9 @@ static void run_tell (struct ev_loop *loop)
     evi_fd_reify (loop);
 }
 
-/* How long until the nearest timer or periodic, within what the collect interval allows. */
-static ev_tstamp run_time_left (const struct ev_loop *loop)
+/* How long until the nearest timer or periodic. */
+static ev_tstamp run_nearest (const struct ev_loop *loop, ev_tstamp left)
 {
-    ev_tstamp left = loop->jump.fd >= 0 ? RUN_SLEEP_MAX_TOLD : RUN_SLEEP_MAX;
-
     if (loop->timers.count) {
         ev_tstamp to = loop->timers.nodes[EVI_HEAP_TOP].at - loop->clock.mono;
 
@@ -73,6 +71,16 @@ static ev_tstamp run_time_left (const struct ev_loop *loop)
 
         left = to < left ? to : left;
     }
+    return left;
+}
+
+/* How long the loop may sleep, within what the collect interval allows. */
+static ev_tstamp run_time_left (const struct ev_loop *loop)
+{
+    ev_tstamp left = loop->jump.fd >= 0 ? RUN_SLEEP_MAX_TOLD : RUN_SLEEP_MAX;
+
+    if (loop->exact)
+        left = run_nearest (loop, left);
     if (left < loop->timeout_interval)
         left = loop->timeout_interval < RUN_SLEEP_MAX_TOLD ? loop->timeout_interval : RUN_SLEEP_MAX_TOLD;
     if (left < loop->backend->grain)

@@ -399,8 +399,7 @@ static ev_op *op_uring_owner (const struct evi_ops *ops, uint64_t name)
 /* It does nothing any more. */
 static void op_uring_unsend (struct ev_loop *loop, struct evi_sqe *sqe, ev_op *op)
 {
-    memset (sqe, 0, sizeof *sqe); /* which is EVI_OP_NOP */
-    evi_loopring_mute (loop->ring, sqe);
+    evi_loopring_unsend (loop->ring, sqe);
     op_uring_leave (loop, op);
 }
 

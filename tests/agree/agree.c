@@ -46,6 +46,7 @@ static const struct variant {
     { "epoll", &evring, EVBACKEND_EPOLL, 1, "" },
     { "uring", &evring, EVBACKEND_IOURING, 1, "limit" },
     { "uring-busy", &evring, EVBACKEND_IOURING, 1, "limit,busy=1" },
+    { "uring-early", &evring, EVBACKEND_IOURING, 1, "limit,early" },
     { "uring-coop", &evring, EVBACKEND_IOURING, 0, "limit,coop" },
     { "uring-plain", &evring, EVBACKEND_IOURING, 0, "limit,plain" },
     { "uring-small", &evring, EVBACKEND_IOURING, 0, "limit,sq=1,cq=2" },

@@ -166,6 +166,39 @@ TEST (answer_with_rdhup_alone_is_not_an_event_and_arms_a_quiet_request) // U-5
     end (loop, &w, fd);
 }
 
+static void take_and_stop (struct ev_loop *loop, ev_io *w, int revents)
+{
+    unsigned long long enters = loop->stats.enters;
+
+    count (loop, w, revents);
+    ck_assert_int_eq (read (w->fd, &(char){ 0 }, 1), 1);
+    ck_assert_uint_eq (evi_ring_queued (&uring_of (loop)->loopring.ring), 1);
+    ev_io_stop (loop, w);
+    ck_assert_uint_eq (loop->stats.enters, enters);
+    ck_assert_uint_eq (evi_ring_unsent (&uring_of (loop)->loopring.ring, 0)->opcode, EVI_OP_NOP);
+}
+
+/* A descriptor that is ready again and again has its next request in the queue when its callback runs. */
+TEST (request_that_was_not_sent_is_taken_back_without_a_call) // rule 4
+{
+    int fd[2];
+    ev_io w;
+    struct ev_loop *loop = ready_pipe (&w, fd);
+
+    for (int i = 1; i <= 4; i++) {
+        ck_assert_uint_eq (loop->fds.early, 0);
+        ev_run (loop, EVRUN_NOWAIT);
+        ck_assert_int_eq (calls, i);
+    }
+    ck_assert_uint_eq (loop->fds.early, 1);
+    ev_set_cb (&w, take_and_stop);
+    ev_run (loop, EVRUN_NOWAIT);
+    ck_assert_int_eq (calls, 5);
+    ev_run (loop, EVRUN_NOWAIT);
+    ck_assert_uint_eq (loop->stats.polls_removed, 0);
+    end (loop, &w, fd);
+}
+
 TEST (answer_of_a_request_that_was_changed_too_late_is_not_an_event_and_arms_an_ordinary_one) // IO-5, U-5
 {
     int fd[2];
