@@ -290,7 +290,7 @@ enum {
 #endif
 
 /* The head of a callback for watchers of kind ev_TYPE. */
-#define EV_CB(type, name) static void name (EV_P_ struct ev_##type *w, int revents)
+#define EV_CB(type, name) void name (EV_P_ struct ev_##type *w, int revents)
 
 /* clang-format off */
 #define EV_WATCHER(type)              \

@@ -679,3 +679,38 @@ TEST_BACKENDS (program_clock_strikes_at_the_times_it_computes)
     ck_assert_int_eq (strikes, 4);
     ck_assert_double_ge (ev_time () - before, 0.002 * (1 + 2 + 3 + 4) - 1e-3);
 }
+
+EV_CB (timer, on_callback_macro); /* as a prototype for another file */
+static EV_CB (io, on_callback_macro_here)
+{
+    (void) EV_A;
+    *(int *) w->data = revents;
+}
+
+EV_CB (timer, on_callback_macro)
+{
+    (void) EV_A;
+    *(int *) w->data = revents;
+}
+
+TEST (callback_macro_makes_global_and_static_functions_and_a_type) // API: EV_CB
+{
+    struct ev_loop *loop = test_loop (0);
+    int heard[2] = { 0 }, fd[2];
+    ev_timer timer;
+    ev_io io;
+
+    test_pipe (fd);
+    ev_timer_init (&timer, (EV_CB (timer, (*) )) on_callback_macro, 0., 0.);
+    timer.data = &heard[0];
+    ev_timer_start (loop, &timer);
+    ev_io_init (&io, on_callback_macro_here, fd[1], EV_WRITE);
+    io.data = &heard[1];
+    ev_io_start (loop, &io);
+    ev_run (loop, EVRUN_ONCE);
+    ck_assert_int_eq (heard[0], EV_TIMER);
+    ck_assert_int_eq (heard[1], EV_WRITE);
+    ev_io_stop (loop, &io);
+    close (fd[0]);
+    close (fd[1]);
+}
