@@ -185,7 +185,7 @@ class Loop:
         first, last = level.type.range()
         pending = sum(int(level[i]["count"]) for i in range(first, last + 1))
         yield "loop %#x: %s, %d references, iteration %d, depth %d, %d pending" % (
-            self.address(), self.backend, self.it["refs"], self.it["iteration"], self.it["depth"], pending)
+            self.address(), self.backend, self.it["activecnt"], self.it["iteration"], self.it["depth"], pending)
 
     def time_lines(self):
         for heap in HEAPS:
@@ -200,7 +200,7 @@ class Loop:
         if self.backend == "epoll":
             epoll = self.library.pointer(self.it["backend_data"], "struct epoll")
             yield "epoll: fd %d, room for %d events, %d descriptors always ready" % (
-                epoll["fd"], epoll["room"], epoll["always_count"])
+                self.it["backend_fd"], epoll["room"], epoll["always_count"])
         if int(self.it["ring"]):
             yield from self.ring_lines(self.library.pointer(self.it["ring"], "struct evi_loopring"))
 

@@ -26,7 +26,6 @@ _Static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLERR == POLLERR &
                "epoll speaks the words of poll");
 
 struct epoll {
-    int fd;
     int count;    /* what the last wait fetched */
     int poisoned; /* holds a registration that cannot be removed */
     struct epoll_event *events;
@@ -43,7 +42,8 @@ static int epoll_open (struct ev_loop *loop)
     if (fd < 0)
         return fd;
     loop->backend_data = self = evi_resize (NULL, sizeof *self);
-    *self = (struct epoll){ .fd = fd };
+    *self = (struct epoll){ 0 };
+    loop->backend_fd = fd;
     EVI_FIT (self->events, self->room, EPOLL_BATCH);
     return 0;
 }
@@ -52,7 +52,8 @@ static void epoll_close (struct ev_loop *loop)
 {
     struct epoll *self = loop->backend_data;
 
-    evi_sys_close (self->fd);
+    evi_sys_close (loop->backend_fd);
+    loop->backend_fd = -1;
     evi_resize (self->events, 0);
     evi_resize (self->always, 0);
     evi_resize (self, 0);
@@ -63,24 +64,23 @@ static int epoll_reopen (struct ev_loop *loop)
     struct epoll *self = loop->backend_data;
     int fd;
 
-    evi_sys_close (self->fd);
+    evi_sys_close (loop->backend_fd);
     self->poisoned = 0;
     self->always_count = 0;
     self->count = 0;
     while ((fd = evi_sys_epoll_create ()) < 0)
         evi_syserr ("epoll_create", -fd);
-    self->fd = fd;
+    loop->backend_fd = fd;
     return 0;
 }
 
 static int epoll_tell (struct ev_loop *loop, int action, int fd, int want)
 {
-    struct epoll *self = loop->backend_data;
     struct epoll_event event = { .events = (uint32_t) evi_bits_asked (want) };
     int err;
 
     event.data.u64 = (uint64_t) loop->fds.rows[fd].gen << 32 | (uint32_t) fd;
-    err = evi_sys_epoll_ctl (self->fd, action, fd, &event);
+    err = evi_sys_epoll_ctl (loop->backend_fd, action, fd, &event);
     if (!err)
         loop->fds.rows[fd].mark = (uint8_t) want;
     return err;
@@ -146,7 +146,7 @@ static int epoll_wait_events (struct ev_loop *loop, ev_tstamp limit)
         return EVI_REBUILD;
     if (limit > 0 && !self->always_count)
         ts = evi_sys_timespec (limit);
-    self->count = evi_sys_epoll_wait (self->fd, self->events, (int) self->room, &ts);
+    self->count = evi_sys_epoll_wait (loop->backend_fd, self->events, (int) self->room, &ts);
     return self->count < 0 ? self->count : 0;
 }
 
@@ -207,15 +207,15 @@ static void epoll_reap (struct ev_loop *loop)
 
 static int epoll_expose (struct ev_loop *loop)
 {
-    return ((struct epoll *) loop->backend_data)->fd;
+    return loop->backend_fd;
 }
 
 static void epoll_dump (struct ev_loop *loop, FILE *out)
 {
     const struct epoll *self = loop->backend_data;
 
-    fprintf (out, "epoll: fd %d, room for %u events, %u descriptors always ready\n", self->fd, self->room,
-             self->always_count);
+    fprintf (out, "epoll: fd %d, room for %u events, %u descriptors always ready\n", loop->backend_fd,
+             self->room, self->always_count);
 }
 
 EVI_HOME const struct evi_backend evi_epoll = {

@@ -11,7 +11,7 @@
 extern const struct evi_backend evi_uring, evi_epoll, evi_poll, evi_select;
 #endif
 
-EVI_HOME const struct evi_backend *const evi_backends[] = {
+EVI_HOME const struct evi_backend *const evi_backends[EVI_BACKENDS + 1] = {
 #if EV_USE_IOURING
     &evi_uring,
 #endif
@@ -69,6 +69,10 @@ EVI int evi_uring_recommended (int *reason)
     static int tried; /* 0: not yet; 1: good; -errno */
     int answer;
 
+    if (!EV_RECOMMEND_IOURING) {
+        *reason = 0;
+        return 0;
+    }
     if (evi_sys_seccomp () != 0) {
         *reason = -EPERM;
         return 0;

@@ -26,6 +26,11 @@
 
 #define EVI_LIKELY(x) __builtin_expect (!!(x), 1)
 #define EVI_UNLIKELY(x) __builtin_expect (!!(x), 0)
+/* Programs with ev.c inside use these of libev's (perl's EV). */
+#ifndef ecb_expect_true
+#define ecb_expect_true(x) EVI_LIKELY (x)
+#define ecb_expect_false(x) EVI_UNLIKELY (x)
+#endif
 /* Kept out of the way of what runs often: a call to it costs its callers no registers. */
 #define EVI_COLD __attribute__ ((cold, noinline))
 /* The same for what is no rarity, beside a shorter way that should not pay for it. */

@@ -1,6 +1,6 @@
 /* features.h: every compile-time knob, resolved to 0 or 1, here and nowhere else.
- * Embedders set them with -D, in the file named by EV_CONFIG_H, or in their config.h (EV_STANDALONE: not read).
- * Knobs of libev that have no meaning here (EV_USE_4HEAP, EV_HEAP_CACHE_AT, …) are accepted and ignored. */
+ * Embedders set them with -D, in the file named by EV_CONFIG_H, or in their config.h (EV_STANDALONE: no file is read).
+ * Knobs of libev that have no meaning here are accepted and ignored; who looks at them finds what the library does. */
 #ifndef EVI_FEATURES_H
 #define EVI_FEATURES_H
 
@@ -8,11 +8,13 @@
 #define _GNU_SOURCE /* only helps when we are included first; nothing below depends on it */
 #endif
 
+#ifndef EV_STANDALONE
 #ifdef EV_CONFIG_H
 #include EV_CONFIG_H
-#elif !defined(EV_STANDALONE) && defined(__has_include)
+#elif defined(__has_include)
 #if __has_include("config.h")
 #include "config.h"
+#endif
 #endif
 #endif
 
@@ -30,10 +32,10 @@
 #endif
 
 #ifndef EV_USE_SELECT
-#define EV_USE_SELECT EV_FEATURE_BACKENDS
+#define EV_USE_SELECT (EV_FEATURE_BACKENDS != 0)
 #endif
 #ifndef EV_USE_POLL
-#define EV_USE_POLL EV_FEATURE_BACKENDS
+#define EV_USE_POLL (EV_FEATURE_BACKENDS != 0)
 #endif
 #ifndef EV_USE_EPOLL
 #define EV_USE_EPOLL (EVI_LINUX && EV_FEATURE_BACKENDS)
@@ -64,6 +66,11 @@
 #define EV_USE_INOTIFY (EVI_LINUX && EV_FEATURE_OS)
 #endif
 
+/* May io_uring be taken when nobody asks for it? 0: as with libev, it has to be named. */
+#ifndef EV_RECOMMEND_IOURING
+#define EV_RECOMMEND_IOURING 1
+#endif
+
 /* What a loop checks of itself: 0 nothing, 1 on ev_verify, 2 once per iteration, 3 around every change. */
 #ifndef EV_VERIFY
 #define EV_VERIFY (EV_FEATURE_API ? 1 : 0)
@@ -74,6 +81,51 @@
 #endif
 #ifndef EV_INOTIFY_HASHSIZE /* lists of stat watchers, by inotify descriptor; a power of two */
 #define EV_INOTIFY_HASHSIZE (EV_FEATURE_DATA ? 16 : 1)
+#endif
+
+/* ---- without a meaning here ---- */
+
+#ifndef EV_USE_MONOTONIC
+#define EV_USE_MONOTONIC 1
+#endif
+#ifndef EV_USE_REALTIME
+#define EV_USE_REALTIME 1
+#endif
+#ifndef EV_USE_NANOSLEEP
+#define EV_USE_NANOSLEEP 1
+#endif
+#ifndef EV_USE_CLOCK_SYSCALL
+#define EV_USE_CLOCK_SYSCALL 0
+#endif
+#ifndef EV_USE_FLOOR
+#define EV_USE_FLOOR 0
+#endif
+#ifndef EV_USE_LINUXAIO
+#define EV_USE_LINUXAIO 0
+#endif
+#ifndef EV_USE_KQUEUE
+#define EV_USE_KQUEUE 0
+#endif
+#ifndef EV_USE_PORT
+#define EV_USE_PORT 0
+#endif
+#ifndef EV_USE_IOCP
+#define EV_USE_IOCP 0
+#endif
+#ifndef EV_SELECT_IS_WINSOCKET
+#define EV_SELECT_IS_WINSOCKET 0
+#endif
+#ifndef EV_USE_4HEAP
+#define EV_USE_4HEAP 1
+#endif
+#ifndef EV_HEAP_CACHE_AT
+#define EV_HEAP_CACHE_AT 1
+#endif
+#ifndef EV_NO_THREADS
+#define EV_NO_THREADS 0
+#endif
+#ifndef EV_NO_SMP
+#define EV_NO_SMP 0
 #endif
 
 #include <signal.h>

@@ -54,7 +54,8 @@ enum {
 };
 
 /* All compiled-in backends, best first; NULL at the end (backend/table.c). */
-EVI_DATA const struct evi_backend *const evi_backends[];
+enum { EVI_BACKENDS = !!EV_USE_IOURING + !!EV_USE_EPOLL + !!EV_USE_POLL + !!EV_USE_SELECT };
+EVI_DATA const struct evi_backend *const evi_backends[EVI_BACKENDS + 1];
 #if EV_USE_IOURING
 /* Whether io_uring is taken when nobody asks for it; if not, why: 0 or -errno in *reason. */
 EVI int evi_uring_recommended (int *reason);

@@ -58,11 +58,16 @@ struct ev_loop {
     struct evi_list async; /* watch/async.c */
 
     struct evi_signalfd *signalfd; /* watch/signal.c */
-    int signaled;                /* watch/signal.c: a signal of this loop arrived and was not answered yet */
-    struct evi_inotify *inotify; /* watch/stat.c */
+    struct evi_inotify *inotify;   /* watch/stat.c */
+
+    /* Names of libev's that programs look at which have ev.c inside (gevent). */
+    int activecnt;      /* loop/: what keeps the loop alive: active watchers, ev_ref */
+    unsigned origflags; /* loop/: EVFLAG_* */
+    int backend_fd;     /* the backend's, if its descriptor may be waited for as it is: epoll's; else -1 */
+    int sigfd;          /* watch/signal.c: of the signalfd; -1: none */
+    int sig_pending;    /* watch/signal.c: a signal of this loop arrived and was not answered yet */
 
     /* loop/: running */
-    int refs; /* what keeps the loop alive: active watchers, ev_ref */
     unsigned iteration;
     unsigned depth;
     int breaking;                            /* EVBREAK_* */
@@ -72,7 +77,6 @@ struct ev_loop {
     int forked;                              /* kernel state is to be made anew */
     unsigned process;                        /* evi_sys_process when it was made */
     unsigned checked;                        /* … when EVFLAG_FORKCHECK last found it changed */
-    unsigned flags;                          /* EVFLAG_* */
     ev_tstamp io_interval, timeout_interval; /* collect intervals, seconds */
     void *userdata;
     ev_loop_callback invoke;
@@ -93,12 +97,12 @@ EVI_DATA struct ev_loop evi_the_loop;
 /* Backends and watch/ reach the reference count through these. */
 EVI_INLINE void evi_ref (struct ev_loop *loop)
 {
-    loop->refs++;
+    loop->activecnt++;
 }
 
 EVI_INLINE void evi_unref (struct ev_loop *loop)
 {
-    loop->refs--;
+    loop->activecnt--;
 }
 
 #if EV_VERIFY >= 3
@@ -114,14 +118,14 @@ EVI_INLINE_HOT void evi_watcher_start (struct ev_loop *loop, void *w, int at)
 
     evi_set_priority (watcher, evi_level (watcher) + EV_MINPRI); /* clamped, and written back (PQ-8) */
     watcher->active = at;
-    loop->refs++;
+    loop->activecnt++;
 }
 
 /* Not active any more. Gives the reference back. */
 EVI_INLINE_HOT void evi_watcher_stop (struct ev_loop *loop, void *w)
 {
     ((ev_watcher *) w)->active = 0;
-    loop->refs--;
+    loop->activecnt--;
 }
 
 /* evi_list_start where there is room. */

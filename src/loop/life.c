@@ -78,14 +78,16 @@ static void life_answer (struct ev_loop *loop)
 /* The structure may have lived before: references, iterations and userdata survive (LP-7). */
 static int life_open (struct ev_loop *loop, unsigned flags)
 {
-    struct ev_loop before = { .refs = loop->refs, .iteration = loop->iteration, .userdata = loop->userdata };
+    struct ev_loop before = { .activecnt = loop->activecnt,
+                              .iteration = loop->iteration,
+                              .userdata = loop->userdata };
     int err;
 
     *loop = before;
-    loop->flags = flags = life_flags (flags);
+    loop->origflags = flags = life_flags (flags);
     loop->process = loop->checked = evi_sys_process ();
     loop->invoke = ev_invoke_pending;
-    loop->jump.fd = -1;
+    loop->jump.fd = loop->backend_fd = loop->sigfd = -1;
     loop->wake.answer = life_answer;
     evi_clock_open (&loop->clock);
     err = flags & EVBACKEND_MASK ? life_choose (loop, flags) : life_choose_recommended (loop);

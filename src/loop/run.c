@@ -35,7 +35,7 @@ static int run_feed (struct ev_loop *loop, const struct evi_list *list, int reve
  * ev_loop_fork was called, and the fork watchers have their turn in the next. */
 EVI_APART static void run_check_fork (struct ev_loop *loop)
 {
-    if (loop->flags & EVFLAG_FORKCHECK && loop->checked != evi_sys_process ()) {
+    if (loop->origflags & EVFLAG_FORKCHECK && loop->checked != evi_sys_process ()) {
         loop->checked = evi_sys_process ();
         loop->forked = 1;
     }
@@ -45,7 +45,7 @@ EVI_APART static void run_check_fork (struct ev_loop *loop)
 
 static void run_forked (struct ev_loop *loop)
 {
-    if (EVI_UNLIKELY (loop->flags & EVFLAG_FORKCHECK || loop->forked))
+    if (EVI_UNLIKELY (loop->origflags & EVFLAG_FORKCHECK || loop->forked))
         run_check_fork (loop);
 }
 
@@ -113,7 +113,7 @@ static ev_tstamp run_limit (struct ev_loop *loop, int flags, int knocked, ev_tst
 {
     ev_tstamp left;
 
-    if (flags & EVRUN_NOWAIT || loop->idle_count || !loop->refs || knocked || loop->fds.told_broken
+    if (flags & EVRUN_NOWAIT || loop->idle_count || !loop->activecnt || knocked || loop->fds.told_broken
         || loop->op_told)
         return 0;
     left = run_time_left (loop);
@@ -265,11 +265,11 @@ int ev_run (EV_P_ int flags)
     evi_pending_invoke (loop); /* what was fed from outside comes first, and shortens no sleep (RN-2) */
     do
         run_once (loop, flags);
-    while (EVI_LIKELY (loop->refs && !loop->breaking && !(flags & (EVRUN_ONCE | EVRUN_NOWAIT))));
+    while (EVI_LIKELY (loop->activecnt && !loop->breaking && !(flags & (EVRUN_ONCE | EVRUN_NOWAIT))));
     if (loop->breaking == EVBREAK_ONE)
         loop->breaking = EVBREAK_CANCEL;
     loop->depth--;
-    return loop->refs;
+    return loop->activecnt;
 }
 
 void ev_break (EV_P_ int how) EV_NOEXCEPT

@@ -62,7 +62,7 @@ void ev_dump (EV_P_ FILE *out) EV_NOEXCEPT
     EVI_DOOR;
 
     fprintf (out, "loop %p: %s, %d references, iteration %u, depth %u, %u pending\n", (void *) loop,
-             loop->backend->name, loop->refs, loop->iteration, loop->depth, ev_pending_count (EV_A));
+             loop->backend->name, loop->activecnt, loop->iteration, loop->depth, ev_pending_count (EV_A));
     stats_dump_heap (&loop->timers, "timers", loop->clock.mono, out);
     stats_dump_heap (&loop->periodics, "periodics", loop->clock.wall, out);
     fprintf (out, "idle %u, prepare %u, check %u, fork %u, cleanup %u, async %u\n", loop->idle_count,

@@ -6,7 +6,7 @@ void ev_verify (EV_P) EV_NOEXCEPT
 {
     EVI_DOOR;
 
-    if (loop->refs < -1)
+    if (loop->activecnt < -1)
         evi_misuse ("ev_verify", "more references were given back than taken (ev_unref)");
     evi_fd_verify (loop);
     evi_heap_verify (&loop->timers);

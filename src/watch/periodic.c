@@ -64,7 +64,7 @@ static void periodic_clock_set (EV_P_ ev_io *w, int revents)
 
 static void periodic_watch_clock (struct ev_loop *loop)
 {
-    if (loop->jump.fd >= 0 || loop->flags & EVFLAG_NOTIMERFD)
+    if (loop->jump.fd >= 0 || loop->origflags & EVFLAG_NOTIMERFD)
         return;
     loop->jump.fd = evi_sys_timerfd_wall ();
     if (loop->jump.fd < 0) {

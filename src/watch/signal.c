@@ -15,11 +15,11 @@ static struct signal_entry {
     struct ev_loop *loop; /* who it belongs to; read by the handler */
     ev_watcher_list *head;
     int arrived; /* set by the handler, cleared by the loop */
-} signal_table[EV_NSIG - 1];
+} signals[EV_NSIG - 1];
 
 static struct signal_entry *signal_entry (int signum)
 {
-    return signum > 0 && signum < (int) EV_NSIG ? &signal_table[signum - 1] : NULL;
+    return signum > 0 && signum < (int) EV_NSIG ? &signals[signum - 1] : NULL;
 }
 
 /* ---- arriving ---- */
@@ -33,7 +33,7 @@ void ev_feed_signal (int signum) EV_NOEXCEPT
     if (!loop)
         return;
     __atomic_store_n (&entry->arrived, 1, __ATOMIC_SEQ_CST);
-    __atomic_store_n (&loop->signaled, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n (&loop->sig_pending, 1, __ATOMIC_SEQ_CST);
     evi_wake_knock (loop);
 }
 
@@ -57,10 +57,10 @@ void ev_feed_signal_event (EV_P_ int signum) EV_NOEXCEPT
 /* From the highest down, so that the lowest number is called first (SG-7). */
 EVI void evi_signal_answer (struct ev_loop *loop)
 {
-    if (!__atomic_exchange_n (&loop->signaled, 0, __ATOMIC_SEQ_CST))
+    if (!__atomic_exchange_n (&loop->sig_pending, 0, __ATOMIC_SEQ_CST))
         return;
     for (int signum = EV_NSIG; --signum > 0;) {
-        const struct signal_entry *entry = &signal_table[signum - 1];
+        const struct signal_entry *entry = &signals[signum - 1];
 
         if (entry->loop == loop && __atomic_load_n (&entry->arrived, __ATOMIC_SEQ_CST))
             ev_feed_signal_event (EV_A_ signum);
@@ -72,7 +72,6 @@ EVI void evi_signal_answer (struct ev_loop *loop)
 #if EV_USE_SIGNALFD
 
 struct evi_signalfd {
-    int fd;
     ev_io io;
     sigset_t set;
 };
@@ -85,7 +84,7 @@ static void signal_read (EV_P_ ev_io *w, int revents)
 
     (void) w, (void) revents;
     do {
-        size = evi_sys_read (loop->signalfd->fd, infos, sizeof infos);
+        size = evi_sys_read (loop->sigfd, infos, sizeof infos);
         for (ssize_t i = 0; i < size / (ssize_t) sizeof *infos; i++)
             ev_feed_signal_event (EV_A_ (int) infos[i].ssi_signo);
     } while (size == (ssize_t) sizeof infos);
@@ -102,8 +101,8 @@ static int signal_fd_open (struct ev_loop *loop)
     if (fd < 0)
         return fd;
     loop->signalfd = self = evi_resize (NULL, sizeof *self);
-    self->fd = fd;
     self->set = none;
+    loop->sigfd = fd;
     evi_fd_own (loop, &self->io, signal_read, fd, EV_MAXPRI);
     return 0;
 }
@@ -120,10 +119,10 @@ static void signal_mask (int how, int signum)
 /* 0: the loop does not read this signal from a descriptor. */
 static int signal_fd_add (struct ev_loop *loop, int signum)
 {
-    if (!(loop->flags & EVFLAG_SIGNALFD) || (!loop->signalfd && signal_fd_open (loop) < 0))
+    if (!(loop->origflags & EVFLAG_SIGNALFD) || (!loop->signalfd && signal_fd_open (loop) < 0))
         return 0;
     sigaddset (&loop->signalfd->set, signum);
-    if (evi_sys_signalfd (loop->signalfd->fd, &loop->signalfd->set) < 0) {
+    if (evi_sys_signalfd (loop->sigfd, &loop->signalfd->set) < 0) {
         sigdelset (&loop->signalfd->set, signum);
         return 0;
     }
@@ -136,7 +135,7 @@ static int signal_fd_remove (struct ev_loop *loop, int signum)
     if (!loop->signalfd || sigismember (&loop->signalfd->set, signum) != 1)
         return 0;
     sigdelset (&loop->signalfd->set, signum);
-    evi_sys_signalfd (loop->signalfd->fd, &loop->signalfd->set);
+    evi_sys_signalfd (loop->sigfd, &loop->signalfd->set);
     signal_mask (SIG_UNBLOCK, signum);
     return 1;
 }
@@ -146,9 +145,10 @@ static void signal_fd_close (struct ev_loop *loop)
     if (!loop->signalfd)
         return;
     evi_fd_disown (loop, &loop->signalfd->io);
-    evi_sys_close (loop->signalfd->fd);
+    evi_sys_close (loop->sigfd);
     evi_resize (loop->signalfd, 0);
     loop->signalfd = NULL;
+    loop->sigfd = -1;
 }
 
 #else
@@ -174,7 +174,7 @@ static void signal_take (struct ev_loop *loop, int signum)
 {
     struct sigaction action;
 
-    __atomic_store_n (&signal_table[signum - 1].loop, loop, __ATOMIC_RELEASE);
+    __atomic_store_n (&signals[signum - 1].loop, loop, __ATOMIC_RELEASE);
     if (signal_fd_add (loop, signum))
         return;
     evi_wake_open (loop);
@@ -183,7 +183,7 @@ static void signal_take (struct ev_loop *loop, int signum)
     sigfillset (&action.sa_mask);
     action.sa_flags = SA_RESTART; /* the program's own calls go on as if nothing had happened (SG-2) */
     sigaction (signum, &action, NULL);
-    if (loop->flags & EVFLAG_NOSIGMASK) { /* SG-4: what this flag does, whatever its name suggests */
+    if (loop->origflags & EVFLAG_NOSIGMASK) { /* SG-4: what this flag does, whatever its name suggests */
         sigset_t set;
 
         sigemptyset (&set);
@@ -196,8 +196,8 @@ static void signal_give_back (struct ev_loop *loop, int signum)
 {
     if (!signal_fd_remove (loop, signum))
         signal (signum, SIG_DFL);
-    __atomic_store_n (&signal_table[signum - 1].loop, NULL, __ATOMIC_RELEASE);
-    __atomic_store_n (&signal_table[signum - 1].arrived, 0, __ATOMIC_RELAXED);
+    __atomic_store_n (&signals[signum - 1].loop, NULL, __ATOMIC_RELEASE);
+    __atomic_store_n (&signals[signum - 1].arrived, 0, __ATOMIC_RELAXED);
 }
 
 void ev_signal_start (EV_P_ ev_signal *w) EV_NOEXCEPT
@@ -242,9 +242,9 @@ void ev_signal_stop (EV_P_ ev_signal *w) EV_NOEXCEPT
 EVI void evi_signal_close (struct ev_loop *loop)
 {
     for (int signum = 1; signum < (int) EV_NSIG; signum++)
-        if (signal_table[signum - 1].loop == loop) {
-            signal_table[signum - 1].head = NULL;
-            __atomic_store_n (&signal_table[signum - 1].loop, NULL, __ATOMIC_RELEASE);
+        if (signals[signum - 1].loop == loop) {
+            signals[signum - 1].head = NULL;
+            __atomic_store_n (&signals[signum - 1].loop, NULL, __ATOMIC_RELEASE);
         }
     signal_fd_close (loop);
 }
@@ -252,8 +252,8 @@ EVI void evi_signal_close (struct ev_loop *loop)
 EVI void evi_signal_walk (struct ev_loop *loop, void (*cb) (EV_P_ int type, void *w))
 {
     for (int signum = 1; signum < (int) EV_NSIG; signum++)
-        if (signal_table[signum - 1].loop == loop)
-            for (ev_watcher_list *w = signal_table[signum - 1].head, *next; w; w = next) {
+        if (signals[signum - 1].loop == loop)
+            for (ev_watcher_list *w = signals[signum - 1].head, *next; w; w = next) {
                 next = w->next;
                 if (!evi_child_owns (w))
                     cb (EV_A_ EV_SIGNAL, w);

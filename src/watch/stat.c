@@ -178,7 +178,7 @@ static void stat_inotify_cb (EV_P_ ev_io *io, int revents)
 
 static int stat_inotify_open (struct ev_loop *loop)
 {
-    if (loop->flags & EVFLAG_NOINOTIFY)
+    if (loop->origflags & EVFLAG_NOINOTIFY)
         return 0;
     if (loop->inotify)
         return loop->inotify->fd >= 0;

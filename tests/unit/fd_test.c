@@ -156,7 +156,7 @@ TEST (refused_row_stops_its_watchers_and_tells_each) // IO-14
     watch (loop, &two, 1, EV_WRITE);
     reified (loop);
     ck_assert (!ev_is_active (&one) && !ev_is_active (&two));
-    ck_assert_int_eq (loop->refs, 0);
+    ck_assert_int_eq (loop->activecnt, 0);
     ck_assert_int_eq (loop->fds.told_broken, 1);
     ev_invoke_pending (loop);
     ck_assert_int_eq (feed_error, EV_ERROR | EV_READ | EV_WRITE);

@@ -201,7 +201,7 @@ static void periodics (EV_P)
 #if EV_SIGNAL_ENABLE
 ON (signal)
 
-static void signals (EV_P)
+static void tour_signals (EV_P)
 {
     ev_signal w;
 
@@ -477,7 +477,7 @@ static void stops (EV_P)
     periodics (EV_A);
 #endif
 #if EV_SIGNAL_ENABLE
-    signals (EV_A);
+    tour_signals (EV_A);
 #endif
 #if EV_CHILD_ENABLE
     children (EV_A);
