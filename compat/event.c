@@ -299,6 +299,7 @@ int event_base_set (struct event_base *base, struct event *ev)
     return 0;
 }
 
+/* What ev_fd and ev_events say now; and the number may stand for another file than when it was watched last. */
 static void event_watch (struct event *ev)
 {
     EVENT_LOOP (ev->ev_base);
@@ -307,12 +308,16 @@ static void event_watch (struct event *ev)
     ev_signal *sig = &ev->iosig.sig;
 
     if (ev->ev_events & EV_SIGNAL) {
+        if (!ev_is_active (sig))
+            ev_signal_set (sig, ev->ev_fd);
         ev_signal_start (EV_A_ sig);
         ev->ev_flags |= EVLIST_SIGNAL;
         return;
     }
 #endif
     if (ev->ev_events & EVENT_IO_BITS) {
+        if (!ev_is_active (io))
+            ev_io_set (io, ev->ev_fd, ev->ev_events & EVENT_IO_BITS);
         ev_io_start (EV_A_ io);
         ev->ev_flags |= EVLIST_INSERTED;
     }

@@ -490,6 +490,54 @@ TEST_BACKENDS (event_priorities_are_accepted_and_ignored) /* LE-7 */
     end ();
 }
 
+static int next_pipe[2];
+
+/* As programs do that try the next address of a host. */
+static void on_event_another_file (int fd, short events, void *arg)
+{
+    on_event (fd, events, arg);
+    if (calls == 3)
+        return;
+    event_del (&ev);
+    close_pipe (next_pipe);
+    readable_pipe (next_pipe);
+    ck_assert_int_eq (next_pipe[0], fd);
+    event_add (&ev, NULL);
+}
+
+TEST_BACKENDS (event_added_again_may_be_about_another_file_under_the_same_number) /* LE-1, IO-7 */
+{
+    begin ();
+    readable_pipe (next_pipe);
+    event_set (&ev, next_pipe[0], EV_READ | EV_PERSIST, on_event_another_file, NULL);
+    event_add (&ev, NULL);
+    for (int i = 0; i < 3; i++)
+        event_loop (EVLOOP_NONBLOCK);
+    ck_assert_int_eq (calls, 3);
+    end ();
+    close_pipe (next_pipe);
+}
+
+TEST_BACKENDS (event_is_about_what_its_members_say_when_it_is_added) /* LE-1 */
+{
+    int fd[2], other[2];
+
+    begin ();
+    readable_pipe (fd);
+    readable_pipe (other);
+    event_set (&ev, fd[0], EV_READ, on_event, NULL);
+    ev.ev_fd = other[1];
+    ev.ev_events = EV_WRITE;
+    event_add (&ev, NULL);
+    event_loop (EVLOOP_NONBLOCK);
+    ck_assert_int_eq (calls, 1);
+    ck_assert_int_eq (seen, EV_WRITE);
+    ck_assert_int_eq (seen_fd, other[1]);
+    end ();
+    close_pipe (fd);
+    close_pipe (other);
+}
+
 /* ---- the ev.h underneath ---- */
 
 TEST_BACKENDS (event_and_ev_watchers_share_a_loop)
