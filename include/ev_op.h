@@ -48,7 +48,7 @@ struct ev_stats {
     unsigned long long overflows;     /* io_uring: times the completion queue was full */
     unsigned long long sweeps;        /* io_uring: extra calls to fetch what one call does not hand out */
     unsigned long long rebuilds;      /* kernel objects made anew: fork, another thread, repair */
-    unsigned long long parked;        /* io_uring: descriptors the ring refuses, served through epoll */
+    unsigned long long parked;        /* io_uring: listening sockets, and what the ring refuses: served through epoll */
     unsigned long long wakeups;       /* times another thread or a signal handler woke the loop */
     unsigned long long callbacks;     /* callbacks called */
     unsigned long long fallbacks;     /* times the loop moved to another backend */

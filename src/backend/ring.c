@@ -97,6 +97,54 @@ static int ring_map (struct evi_ring *ring, const struct evi_ring_params *params
     return 0;
 }
 
+/* ---- when the process ends ----
+ *
+ * Requests hold their files. The kernel ends those of a process that has ended when it has the time, some milliseconds
+ * later, or when the last child has closed the ring it inherited: whoever waited for the process finds its
+ * connections open and its ports taken. So an exit ends them first. (What is killed cannot: uring_lingers.) */
+
+enum {
+    RINGS_MAX = 64,        /* more have to wait for the kernel */
+    RING_EXIT_TRIES = 4096 /* calls, of which each hands out some twenty completions */
+};
+
+static struct evi_ring *rings_open[RINGS_MAX];
+
+static void rings_replace (struct evi_ring *was, struct evi_ring *is)
+{
+    for (int i = 0; i < RINGS_MAX; i++) {
+        struct evi_ring *it = was;
+
+        if (__atomic_compare_exchange_n (&rings_open[i], &it, is, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+            return;
+    }
+}
+
+/* Does not touch the queues: a signal handler may have called exit in the middle of filling one. */
+static void ring_end_all (const struct evi_ring *ring)
+{
+    struct evi_cancel_reg all = { .fd = -1, .flags = EVI_CANCEL_ALL | EVI_CANCEL_ANY };
+
+    if (evi_sys_uring_register (ring->fd, EVI_REGISTER_SYNC_CANCEL, &all, 1) == -EINVAL)
+        return; /* before 6.0 */
+    for (int tries = 0; tries < RING_EXIT_TRIES; tries++)
+        if (evi_sys_uring_enter (ring->fd, 0, 0, EVI_ENTER_GETEVENTS, NULL, 0) < 0
+            || !(evi_ring_flags (ring) & EVI_SQ_TASKRUN))
+            return;
+}
+
+__attribute__ ((destructor)) static void ring_exit (void)
+{
+    for (int i = 0; i < RINGS_MAX; i++) {
+        const struct evi_ring *ring = __atomic_load_n (&rings_open[i], __ATOMIC_ACQUIRE);
+
+        if (ring && evi_ring_mine (ring) && ring->enabled && !evi_ring_foreign (ring))
+            ring_end_all (ring);
+    }
+}
+
+/* ---- life ---- */
+
 EVI int evi_ring_open (struct evi_ring *ring, unsigned entries, unsigned completions, unsigned exclude)
 {
     struct evi_ring_params params;
@@ -118,6 +166,8 @@ EVI int evi_ring_open (struct evi_ring *ring, unsigned entries, unsigned complet
     err = (params.features & RING_FLOOR) == RING_FLOOR ? ring_map (ring, &params) : -ENOSYS;
     if (err < 0)
         evi_ring_close (ring);
+    else
+        rings_replace (NULL, ring);
     return err;
 }
 
@@ -125,6 +175,7 @@ EVI void evi_ring_close (struct evi_ring *ring)
 {
     if (ring->fd < 0)
         return;
+    rings_replace (ring, NULL);
     if (evi_ring_mine (ring)) { /* in a child something else may live at these addresses by now */
         if (ring->rings)
             evi_sys_unmap (ring->rings, ring->rings_size);

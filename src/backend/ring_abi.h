@@ -114,7 +114,18 @@ enum { EVI_CQE_BUFFER_SHIFT = 16 };
 #define EVI_REGISTER_BUFFERS_UPDATE 16u /* 5.13 */
 #define EVI_REGISTER_PBUF_RING 22u      /* 5.19 */
 #define EVI_UNREGISTER_PBUF_RING 23u    /* 5.19 */
+#define EVI_REGISTER_SYNC_CANCEL 24u    /* 6.0 */
+#define EVI_CANCEL_ALL (1u << 0)        /* 5.19 */
+#define EVI_CANCEL_ANY (1u << 2)        /* 5.19: whatever it is */
 #define EVI_RSRC_SPARSE (1u << 0)       /* 5.19: a table of nothing */
+
+struct evi_cancel_reg { /* struct io_uring_sync_cancel_reg */
+    uint64_t addr;
+    int32_t fd;
+    uint32_t flags;
+    struct evi_ring_timespec timeout;
+    uint64_t resv[4];
+};
 
 struct evi_rsrc_table { /* struct io_uring_rsrc_register */
     uint32_t count, flags;
@@ -287,6 +298,11 @@ EVI_SAME ((int) EVI_REGISTER_BUFFERS2, (int) IORING_REGISTER_BUFFERS2);
 EVI_SAME ((int) EVI_REGISTER_BUFFERS_UPDATE, (int) IORING_REGISTER_BUFFERS_UPDATE);
 EVI_SAME (sizeof (struct evi_rsrc_table), sizeof (struct io_uring_rsrc_register));
 EVI_SAME (sizeof (struct evi_rsrc_update), sizeof (struct io_uring_rsrc_update2));
+#ifdef IORING_ASYNC_CANCEL_ANY
+EVI_SAME ((int) EVI_REGISTER_SYNC_CANCEL, (int) IORING_REGISTER_SYNC_CANCEL);
+EVI_SAME (EVI_CANCEL_ALL | EVI_CANCEL_ANY, IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_ANY);
+EVI_SAME (sizeof (struct evi_cancel_reg), sizeof (struct io_uring_sync_cancel_reg));
+#endif
 EVI_SAME ((int) EVI_REGISTER_EVENTFD, (int) IORING_REGISTER_EVENTFD);
 EVI_SAME ((int) EVI_REGISTER_PROBE, (int) IORING_REGISTER_PROBE);
 EVI_SAME ((int) EVI_REGISTER_ENABLE_RINGS, (int) IORING_REGISTER_ENABLE_RINGS);

@@ -10,7 +10,8 @@
  *    request is taken back and reaped at once. A row whose request has just answered holds nothing.
  *  - The kernel adds RDHUP to every mask: a half-closed socket would answer at once, forever, with nothing the
  *    program asked for. Such a row waits with a multishot request, which answers that once and then is quiet.
- *  - Some files it refuses to poll. They are parked in an epoll set, which the ring watches.
+ *  - Some files it refuses to poll. They are parked in an epoll set, which the ring watches. So are listening sockets: a
+ *    request would keep their ports taken when the process has been killed.
  *  - A ring belongs to one thread and one process. It is made anew, silently, when the loop runs elsewhere.
  *
  * A report carries a name, not a pointer: descriptor and generation. One that is about an earlier use of the
@@ -30,13 +31,15 @@ enum {
     URING_PARK_BATCH = 64
 };
 
-/* ---- parking: files the ring refuses ---- */
+/* ---- parking: files the ring refuses, or should not hold ---- */
 
 static int uring_park_tell (struct ev_loop *loop, struct evi_uring *self, int fd, int want)
 {
     struct epoll_event event = { .events = (uint32_t) evi_bits_asked (want) };
     int err;
 
+    if (!evi_ring_mine (&self->loopring.ring)) /* a fork child: the set is its parent's */
+        return 0;
     event.data.u64 = evi_name_row (loop, fd);
     if (!want)
         return evi_sys_epoll_ctl (self->park_fd, EPOLL_CTL_DEL, fd, &event), 0;
@@ -44,25 +47,36 @@ static int uring_park_tell (struct ev_loop *loop, struct evi_uring *self, int fd
     return err == -EEXIST ? evi_sys_epoll_ctl (self->park_fd, EPOLL_CTL_MOD, fd, &event) : err;
 }
 
-static void uring_park (struct ev_loop *loop, struct evi_uring *self, int fd)
+/* 0 or -errno */
+static int uring_park (struct ev_loop *loop, struct evi_uring *self, int fd)
 {
-    if (self->park_fd < 0)
-        self->park_fd = evi_sys_epoll_create ();
     if (self->park_fd < 0) {
-        evi_fd_broken (loop, fd, self->park_fd);
-        self->park_fd = -1;
-        return;
+        int set = evi_sys_epoll_create ();
+
+        if (set < 0)
+            return set;
+        self->park_fd = set;
     }
     loop->fds.rows[fd].mark = EVI_URING_PARKED;
     loop->stats.parked++;
-    evi_fd_again (loop, fd);
+    return 0;
+}
+
+static void uring_park_refused (struct ev_loop *loop, struct evi_uring *self, int fd)
+{
+    int err = uring_park (loop, self, fd);
+
+    if (err < 0)
+        evi_fd_broken (loop, fd, err);
+    else
+        evi_fd_again (loop, fd);
 }
 
 EVI_APART static void uring_park_arm (struct ev_loop *loop, struct evi_uring *self)
 {
     struct evi_sqe *sqe;
 
-    if (self->park_armed || !(sqe = evi_loopring_sqe (loop, &self->loopring)))
+    if (!(sqe = evi_loopring_sqe (loop, &self->loopring)))
         return;
     sqe->opcode = EVI_OP_POLL_ADD;
     sqe->fd = self->park_fd;
@@ -180,7 +194,7 @@ static void uring_refused (struct ev_loop *loop, struct evi_uring *self, int fd,
         evi_fd_broken (loop, fd, err);
         break;
     default: /* EINVAL, EOPNOTSUPP: not this kind of file */
-        uring_park (loop, self, fd);
+        uring_park_refused (loop, self, fd);
     }
 }
 
@@ -189,7 +203,7 @@ EVI_INLINE_HOT int uring_prepare (struct ev_loop *loop, struct evi_uring *self)
 {
     int err = evi_loopring_check (&self->loopring);
 
-    if (EVI_LIKELY (err || self->park_fd < 0))
+    if (EVI_LIKELY (err || self->park_fd < 0 || self->park_armed))
         return err;
     uring_park_arm (loop, self);
     return self->loopring.verdict;
@@ -241,6 +255,8 @@ static int uring_modify (struct ev_loop *loop, int fd, int told, int want, int w
         return uring_modify_known (loop, self, fd, want, why);
     if (EVI_UNLIKELY (!want))
         return 0;
+    if (why & EVI_WHY_FRESH && evi_sys_listens (fd) && uring_park (loop, self, fd) == 0)
+        return uring_park_tell (loop, self, fd, want);
     loop->stats.polls_rearmed += (why & EVI_WHY_AGAIN) != 0;
     evi_busy_count (loop, self, fd, why);
     evi_polls_arm (loop, self, fd, want);

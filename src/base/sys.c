@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -42,6 +43,14 @@ int (*evi_sys_fault) (const char *call);
 EVI int evi_sys_close (int fd)
 {
     return evi_sys_result (close (fd));
+}
+
+EVI int evi_sys_listens (int fd)
+{
+    int yes = 0;
+    socklen_t size = sizeof yes;
+
+    return getsockopt (fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &size) == 0 && yes;
 }
 
 EVI int evi_sys_fd_valid (int fd)
