@@ -243,7 +243,7 @@ class Loop:
             if watchers or told or why:
                 yield "fd %d: %d watchers want %s, kernel told %s, generation %d%s%s" % (
                     fd, len(watchers), IO_BITS[want & 3], IO_BITS[told & 3], row["gen"],
-                    ", change not told yet" if why else "", ", the library's own" if int(row["ours"]) else "")
+                    ", change not told yet" if why else "", ", the library's own" if int(row["kind"]) & 1 else "")
 
     def operation_lines(self):
         for op in self.operations():

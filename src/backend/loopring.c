@@ -25,7 +25,8 @@ EVI_HOME const struct evi_ring_timespec evi_at_once;
 
 /* EVRING_RING, for tests and trouble: "coop" or "plain" leave out the better set-up flags, "sq=N" and "cq=N"
  * choose sizes, "limit" gives every sleep a limit instead of an alarm, "busy=N" makes rows busy as soon as N are
- * ready at once, "early" does not wait to see whether the program lets a row be. Example: EVRING_RING=plain,cq=16 */
+ * ready at once, "early" queues requests early also for rows that the program does not let be.
+ * Example: EVRING_RING=plain,cq=16 */
 EVI void evi_loopring_configure (struct evi_loopring *it, unsigned exclude)
 {
     const char *text = evi_sys_environment ("EVRING_RING"), *size;
@@ -43,8 +44,7 @@ EVI void evi_loopring_configure (struct evi_loopring *it, unsigned exclude)
     if (strstr (text, "plain"))
         it->exclude |= EVI_SETUP_DEFER_TASKRUN | EVI_SETUP_COOP_TASKRUN;
     it->no_alarm = strstr (text, "limit") != NULL;
-    if (strstr (text, "early"))
-        it->busy_streak = 0;
+    it->early = strstr (text, "early") != NULL;
     if ((size = strstr (text, "sq=")))
         it->submissions = (unsigned) atoi (size + 3);
     if ((size = strstr (text, "cq=")))

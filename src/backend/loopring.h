@@ -21,6 +21,7 @@ struct evi_loopring {
     struct evi_cqe *stash;                   /* completions set aside outside of reap, in order */
     unsigned stash_count, stash_room;
     int no_alarm;          /* EVRING_RING=limit */
+    int early;             /* EVRING_RING=early */
     unsigned busy_batch;   /* so many rows that are ready at once make some of them busy; 0: none ever is */
     unsigned busy_streak;  /* … those that have been armed again so often, up to 3 */
     int alarm;             /* EVI_ALARM_*: a request in the ring that ends long sleeps */

@@ -19,7 +19,7 @@ static void polls_fill (struct ev_loop *loop, struct evi_sqe *sqe, int fd, int w
     sqe->user_data = evi_name_row (loop, fd);
     loop->stats.polls_armed++;
     mark |= EVI_URING_ARMED;
-    if (EVI_UNLIKELY (mark & (EVI_URING_QUIET | EVI_URING_BUSY) || row->ours)) {
+    if (EVI_UNLIKELY (mark & (EVI_URING_QUIET | EVI_URING_BUSY) || row->kind & EVI_ROW_OURS)) {
         sqe->len = EVI_POLL_ADD_MULTI;
         mark |= EVI_URING_MULTI;
     }
@@ -143,6 +143,7 @@ EVI void evi_polls_change (struct ev_loop *loop, struct evi_uring *self, int fd,
     struct evi_sqe *sqe = polls_unsent (self, poll);
 
     if (sqe) {
+        loop->fds.rows[fd].kind |= EVI_ROW_RESTLESS;
         sqe->op_flags = polls_mask (want);
         return;
     }

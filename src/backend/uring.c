@@ -296,8 +296,10 @@ static void uring_release (struct ev_loop *loop, int fd)
     row->mark = row->told = 0;
     if (!armed || !evi_ring_mine (&self->loopring.ring)) /* a fork child lets the parent's requests be */
         return;
-    if (evi_polls_drop (loop, self, poll))
+    if (evi_polls_drop (loop, self, poll)) {
+        row->kind |= EVI_ROW_RESTLESS;
         return;
+    }
     if (loop->waiting) { /* the ring's thread is in the kernel: it takes the request back when it wakes (HK-5) */
         EVI_FIT (self->late, self->late_room, self->late_count + 1);
         self->late[self->late_count++] = poll;
@@ -433,14 +435,19 @@ EVI_APART static void uring_polled_oddly (struct ev_loop *loop, struct evi_uring
     evi_fd_ready (loop, (int) fd, got);
     if (!more)
         evi_fd_again (loop, (int) fd);
-    else if (!row->ours) /* a quiet row has news: back to one-shot; until then the kernel holds its request */
+    else if (
+        !(row->kind
+          & EVI_ROW_OURS)) /* a quiet row has news: back to one-shot; until then the kernel holds its request */
         evi_fd_change (loop, (int) fd, EVI_WHY_AGAIN);
 }
 
-/* Has the program left its watchers alone for long enough to think that it will now? */
-EVI_INLINE_HOT int uring_stays (const struct evi_uring *self, const struct evi_row *row)
+/* Is the row going to be armed again as it was? Most are, unless the peer is at its end, or the program has stopped or
+ * changed it in a callback before and not let it be since. */
+EVI_INLINE_HOT int uring_stays (const struct evi_uring *self, const struct evi_row *row,
+                                const struct evi_cqe *cqe)
 {
-    return self->few && (row->mark & EVI_URING_OFTEN) / EVI_URING_ONCE >= self->loopring.busy_streak;
+    return self->few && !((uint32_t) cqe->res & (EPOLLERR | EPOLLHUP | EPOLLRDHUP))
+           && (!(row->kind & EVI_ROW_RESTLESS) || row->mark & EVI_URING_OFTEN || self->loopring.early);
 }
 
 EVI_APART static void uring_polled (struct ev_loop *loop, struct evi_uring *self, const struct evi_cqe *cqe)
@@ -462,7 +469,7 @@ EVI_APART static void uring_polled (struct ev_loop *loop, struct evi_uring *self
         return;
     }
     self->batch++;
-    if (!uring_stays (self, row) || !evi_polls_arm_early (loop, self, cqe->user_data)) {
+    if (!uring_stays (self, row, cqe) || !evi_polls_arm_early (loop, self, cqe->user_data)) {
         row->mark = mark & EVI_URING_OFTEN;
         evi_fd_again (loop, (int) fd);
     }

@@ -140,7 +140,7 @@ static void fd_insist (struct ev_loop *loop, int fd, int err)
 
 EVI void evi_fd_broken (struct ev_loop *loop, int fd, int err)
 {
-    if (EVI_UNLIKELY (loop->fds.rows[fd].ours)) {
+    if (EVI_UNLIKELY (loop->fds.rows[fd].kind & EVI_ROW_OURS)) {
         fd_insist (loop, fd, err);
         return;
     }
@@ -172,7 +172,7 @@ EVI void evi_fd_check_all (struct ev_loop *loop)
 EVI int evi_fd_break_highest (struct ev_loop *loop)
 {
     for (unsigned fd = loop->fds.count; fd-- > 0;)
-        if (loop->fds.rows[fd].head && !loop->fds.rows[fd].ours) {
+        if (loop->fds.rows[fd].head && !(loop->fds.rows[fd].kind & EVI_ROW_OURS)) {
             evi_fd_broken (loop, (int) fd, -ENOMEM);
             return 1;
         }

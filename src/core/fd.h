@@ -12,13 +12,20 @@ enum {
     EVI_WHY_PROGRAM = EVI_WHY_EVENTS | EVI_WHY_FRESH /* … and not the kernel's doing */
 };
 
+/* What kind of row it is. */
+enum {
+    EVI_ROW_OURS = 1, /* a descriptor of the library, which we always drain */
+    EVI_ROW_RESTLESS =
+        2 /* the backend's: a callback has stopped or changed it, where that was not expected */
+};
+
 struct evi_row {
     ev_watcher_list *head; /* the ev_io watchers on this fd, latest first */
     uint32_t gen;          /* bumped when older kernel reports must no longer count */
     uint8_t told;          /* EV_READ | EV_WRITE as last given to the backend */
     uint8_t why;           /* nonzero: on the change list */
     uint8_t mark;          /* the backend's own byte */
-    uint8_t ours;          /* a descriptor of the library, which we always drain */
+    uint8_t kind;          /* EVI_ROW_* */
 };
 
 _Static_assert(sizeof (struct evi_row) <= 16, "four rows to a cache line");

@@ -84,14 +84,14 @@ EVI void evi_fd_own (struct ev_loop *loop, ev_io *w, void (*cb) (EV_P_ ev_io *w,
     ev_set_priority (w, priority);
     ev_io_start (EV_A_ w);
     evi_unref (loop);
-    loop->fds.rows[fd].ours = 1;
+    loop->fds.rows[fd].kind |= EVI_ROW_OURS;
 }
 
 EVI void evi_fd_disown (struct ev_loop *loop, ev_io *w)
 {
     if (!evi_is_active (w))
         return;
-    loop->fds.rows[w->fd].ours = 0;
+    loop->fds.rows[w->fd].kind &= (uint8_t) ~EVI_ROW_OURS;
     evi_ref (loop);
     ev_io_stop (EV_A_ w);
 }

@@ -45,7 +45,8 @@ static void stats_dump_rows (const struct ev_loop *loop, FILE *out)
             continue;
         fprintf (out, "fd %u: %u watchers want %s, kernel told %s, generation %u%s%s\n", fd,
                  stats_chain_length (row->head), stats_io_bits (evi_fd_want (row)), stats_io_bits (row->told),
-                 row->gen, row->why ? ", change not told yet" : "", row->ours ? ", the library's own" : "");
+                 row->gen, row->why ? ", change not told yet" : "",
+                 row->kind & EVI_ROW_OURS ? ", the library's own" : "");
     }
 }
 

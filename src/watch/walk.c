@@ -19,7 +19,7 @@ static void walk_rows (struct ev_loop *loop, int types, walk_cb cb)
             void *embed = evi_embed_of_io ((ev_watcher *) w);
 
             next = w->next;
-            if (loop->fds.rows[fd].ours || walk_helps (loop, w))
+            if (loop->fds.rows[fd].kind & EVI_ROW_OURS || walk_helps (loop, w))
                 continue;
             if (embed && types & EV_EMBED)
                 cb (EV_A_ EV_EMBED, embed);

@@ -1,4 +1,4 @@
-/* settled_test.c: descriptors whose watchers stay as they are, event after event, as those of a quiet server do. A ring
+/* settled_test.c: descriptors whose watchers stay as they are, event after event, as most do. A ring
  * prepares their next request before their callbacks have run (uring_stays): nobody shall notice, whatever the callbacks
  * do. Every backend has to do the same. */
 #include "io_kit.h"
