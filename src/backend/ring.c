@@ -101,23 +101,37 @@ static int ring_map (struct evi_ring *ring, const struct evi_ring_params *params
  *
  * Requests hold their files. The kernel ends those of a process that has ended when it has the time, some milliseconds
  * later, or when the last child has closed the ring it inherited: whoever waited for the process finds its
- * connections open and its ports taken. So an exit ends them first. (What is killed cannot: uring_lingers.) */
+ * connections open and its ports taken. So an exit ends them first, those of its own thread. */
 
 enum {
     RINGS_MAX = 64,        /* more have to wait for the kernel */
     RING_EXIT_TRIES = 4096 /* calls, of which each hands out some twenty completions */
 };
 
-static struct evi_ring *rings_open[RINGS_MAX];
+static struct {
+    struct evi_ring *ring;
+    uintptr_t thread; /* whose it is: other threads may be closing theirs */
+} rings[RINGS_MAX];
 
-static void rings_replace (struct evi_ring *was, struct evi_ring *is)
+static int rings_replace (int at, struct evi_ring *was, struct evi_ring *is)
 {
-    for (int i = 0; i < RINGS_MAX; i++) {
-        struct evi_ring *it = was;
+    return __atomic_compare_exchange_n (&rings[at].ring, &was, is, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
 
-        if (__atomic_compare_exchange_n (&rings_open[i], &it, is, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+static void rings_add (struct evi_ring *ring)
+{
+    for (int i = 0; i < RINGS_MAX; i++)
+        if (rings_replace (i, NULL, ring)) {
+            __atomic_store_n (&rings[i].thread, ring->thread, __ATOMIC_RELEASE);
             return;
-    }
+        }
+}
+
+static void rings_remove (struct evi_ring *ring)
+{
+    for (int i = 0; i < RINGS_MAX; i++)
+        if (rings_replace (i, ring, NULL))
+            return;
 }
 
 /* Does not touch the queues: a signal handler may have called exit in the middle of filling one. */
@@ -136,9 +150,10 @@ static void ring_end_all (const struct evi_ring *ring)
 __attribute__ ((destructor)) static void ring_exit (void)
 {
     for (int i = 0; i < RINGS_MAX; i++) {
-        const struct evi_ring *ring = __atomic_load_n (&rings_open[i], __ATOMIC_ACQUIRE);
+        const struct evi_ring *ring = __atomic_load_n (&rings[i].ring, __ATOMIC_ACQUIRE);
 
-        if (ring && evi_ring_mine (ring) && ring->enabled && !evi_ring_foreign (ring))
+        if (ring && __atomic_load_n (&rings[i].thread, __ATOMIC_ACQUIRE) == evi_sys_thread ()
+            && evi_ring_mine (ring) && evi_sys_seccomp () <= 0) /* a filter might kill for what is asked */
             ring_end_all (ring);
     }
 }
@@ -166,8 +181,6 @@ EVI int evi_ring_open (struct evi_ring *ring, unsigned entries, unsigned complet
     err = (params.features & RING_FLOOR) == RING_FLOOR ? ring_map (ring, &params) : -ENOSYS;
     if (err < 0)
         evi_ring_close (ring);
-    else
-        rings_replace (NULL, ring);
     return err;
 }
 
@@ -175,7 +188,7 @@ EVI void evi_ring_close (struct evi_ring *ring)
 {
     if (ring->fd < 0)
         return;
-    rings_replace (ring, NULL);
+    rings_remove (ring);
     if (evi_ring_mine (ring)) { /* in a child something else may live at these addresses by now */
         if (ring->rings)
             evi_sys_unmap (ring->rings, ring->rings_size);
@@ -198,6 +211,7 @@ EVI int evi_ring_enable (struct evi_ring *ring)
         return err;
     ring->enabled = 1;
     ring->thread = evi_sys_thread ();
+    rings_add (ring);
     return 0;
 }
 
