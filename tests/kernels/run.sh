@@ -11,7 +11,7 @@
 # (how much slower than real the guest may be), CPUS (of the guest), SETTINGS (more of the tests' environment).
 set -eu
 of_operations="agree cancel deadline file fork link mixed net order pool process road sqe"
-tests="unit/unit_ring unit/unit_uring api/uring api/io api/badinput api/fork api/thread api/embed api/async api/busy"
+tests="unit/unit_ring unit/unit_uring api/uring api/io api/badinput api/fork api/thread api/embed api/async api/busy api/settled api/exit"
 for name in $of_operations; do
     tests="$tests op/op_$name"
 done
