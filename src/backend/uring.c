@@ -72,6 +72,17 @@ static void uring_park_refused (struct ev_loop *loop, struct evi_uring *self, in
         evi_fd_again (loop, fd);
 }
 
+/* Nonzero: done. If not, better on the ring than not at all. */
+EVI_APART static int uring_park_listener (struct ev_loop *loop, struct evi_uring *self, int fd, int want)
+{
+    if (uring_park (loop, self, fd) < 0)
+        return 0;
+    if (uring_park_tell (loop, self, fd, want) == 0)
+        return 1;
+    loop->fds.rows[fd].mark = 0;
+    return 0;
+}
+
 EVI_APART static void uring_park_arm (struct ev_loop *loop, struct evi_uring *self)
 {
     struct evi_sqe *sqe;
@@ -255,8 +266,8 @@ static int uring_modify (struct ev_loop *loop, int fd, int told, int want, int w
         return uring_modify_known (loop, self, fd, want, why);
     if (EVI_UNLIKELY (!want))
         return 0;
-    if (why & EVI_WHY_FRESH && evi_sys_listens (fd) && uring_park (loop, self, fd) == 0)
-        return uring_park_tell (loop, self, fd, want);
+    if (why & EVI_WHY_FRESH && evi_sys_listens (fd) && uring_park_listener (loop, self, fd, want))
+        return 0;
     loop->stats.polls_rearmed += (why & EVI_WHY_AGAIN) != 0;
     evi_busy_count (loop, self, fd, why);
     evi_polls_arm (loop, self, fd, want);
@@ -435,9 +446,7 @@ EVI_APART static void uring_polled_oddly (struct ev_loop *loop, struct evi_uring
     evi_fd_ready (loop, (int) fd, got);
     if (!more)
         evi_fd_again (loop, (int) fd);
-    else if (
-        !(row->kind
-          & EVI_ROW_OURS)) /* a quiet row has news: back to one-shot; until then the kernel holds its request */
+    else if (!(row->kind & EVI_ROW_OURS)) /* a quiet row has news: back to one-shot, before the next sleep */
         evi_fd_change (loop, (int) fd, EVI_WHY_AGAIN);
 }
 

@@ -2,6 +2,7 @@
  * between the wait and the reap, system calls are made to fail. */
 #include "unit.h"
 
+#include <sys/un.h>
 #include <unistd.h>
 
 static int calls, last_revents;
@@ -112,6 +113,33 @@ TEST (parked_file_closes_when_it_is_stopped_and_its_number_may_be_another_file) 
     close (other[0]);
     close (other[1]);
     end (loop, &w, fd);
+}
+
+static int no_room_in_epoll (const char *call)
+{
+    return strcmp (call, "epoll_ctl") ? 0 : -ENOSPC; /* fs.epoll.max_user_watches */
+}
+
+TEST (listener_that_epoll_refuses_is_served_by_the_ring) // decision 0010
+{
+    struct ev_loop *loop = ring_loop ();
+    struct sockaddr_un nameless = { .sun_family = AF_UNIX };
+    socklen_t size = sizeof nameless;
+    int fd = socket (AF_UNIX, SOCK_STREAM, 0), peer = socket (AF_UNIX, SOCK_STREAM, 0);
+    ev_io w;
+
+    ck_assert_int_eq (bind (fd, (struct sockaddr *) &nameless, sizeof (sa_family_t)), 0);
+    ck_assert_int_eq (listen (fd, 1), 0);
+    getsockname (fd, (struct sockaddr *) &nameless, &size);
+    evi_sys_fault = no_room_in_epoll;
+    watch (loop, &w, fd, EV_READ);
+    ev_run (loop, EVRUN_NOWAIT);
+    ck_assert (loop->fds.rows[fd].mark & EVI_URING_ARMED);
+    ck_assert_int_eq (connect (peer, (struct sockaddr *) &nameless, size), 0);
+    ev_run (loop, EVRUN_NOWAIT);
+    ck_assert_int_eq (calls, 1);
+    ck_assert_int_eq (last_revents, EV_READ);
+    end (loop, &w, (int[]){ fd, peer });
 }
 
 TEST (request_the_kernel_cancelled_is_armed_again_silently) // U-10, rule 5
