@@ -137,7 +137,7 @@ EVI_COLD EVI int evi_loopring_failed (struct ev_loop *loop, struct evi_loopring 
 EVI int evi_loopring_enter (struct ev_loop *loop, struct evi_loopring *it, unsigned wait,
                             const struct evi_ring_timespec *limit, int absolute)
 {
-    if (EVI_UNLIKELY (loop->fds.early) && it->withdraw)
+    if (EVI_UNLIKELY (loop->fds.early))
         it->withdraw (loop);
     return evi_loopring_enter_here (loop, it, wait, limit, absolute);
 }

@@ -17,7 +17,7 @@ struct evi_loopring {
     int no_absolute; /* the kernel says it can, and cannot */
     int stalls;      /* enters in a row that were refused for want of memory and moved nothing */
     int verdict;     /* EVI_REBUILD or EVI_FALL, found out where it could not be said */
-    void (*withdraw) (struct ev_loop *loop); /* takes out what fds.early counts; NULL: there is never any */
+    void (*withdraw) (struct ev_loop *loop); /* takes out what fds.early counts; the backend's ring */
     struct evi_cqe *stash;                   /* completions set aside outside of reap, in order */
     unsigned stash_count, stash_room;
     int no_alarm;          /* EVRING_RING=limit */

@@ -8,15 +8,20 @@ static uint32_t polls_mask (int want)
     return evi_poll_mask ((uint32_t) evi_bits_asked (want));
 }
 
+static void polls_ask (struct evi_sqe *sqe, int fd, int want, uint64_t poll)
+{
+    sqe->opcode = EVI_OP_POLL_ADD;
+    sqe->fd = fd;
+    sqe->op_flags = polls_mask (want);
+    sqe->user_data = poll;
+}
+
 static void polls_fill (struct ev_loop *loop, struct evi_sqe *sqe, int fd, int want)
 {
     struct evi_row *row = &loop->fds.rows[fd];
     unsigned mark = row->mark;
 
-    sqe->opcode = EVI_OP_POLL_ADD;
-    sqe->fd = fd;
-    sqe->op_flags = polls_mask (want);
-    sqe->user_data = evi_name_row (loop, fd);
+    polls_ask (sqe, fd, want, evi_name_row (loop, fd));
     loop->stats.polls_armed++;
     mark |= EVI_URING_ARMED;
     if (EVI_UNLIKELY (mark & (EVI_URING_QUIET | EVI_URING_BUSY) || row->kind & EVI_ROW_OURS)) {
@@ -57,10 +62,7 @@ EVI int evi_polls_arm_early (struct ev_loop *loop, struct evi_uring *self, uint6
 
     if (EVI_UNLIKELY (!sqe))
         return 0;
-    sqe->opcode = EVI_OP_POLL_ADD;
-    sqe->fd = fd;
-    sqe->op_flags = polls_mask (loop->fds.rows[fd].told);
-    sqe->user_data = poll;
+    polls_ask (sqe, fd, loop->fds.rows[fd].told, poll);
     loop->fds.early++;
     return 1;
 }
@@ -103,6 +105,7 @@ EVI int evi_polls_drop (struct ev_loop *loop, struct evi_uring *self, uint64_t p
 
     if (!sqe)
         return 0;
+    loop->fds.rows[sqe->fd].kind |= EVI_ROW_RESTLESS;
     evi_loopring_unsend (&self->loopring, sqe);
     loop->fds.early--;
     return 1;

@@ -307,10 +307,8 @@ static void uring_release (struct ev_loop *loop, int fd)
     row->mark = row->told = 0;
     if (!armed || !evi_ring_mine (&self->loopring.ring)) /* a fork child lets the parent's requests be */
         return;
-    if (evi_polls_drop (loop, self, poll)) {
-        row->kind |= EVI_ROW_RESTLESS;
+    if (evi_polls_drop (loop, self, poll))
         return;
-    }
     if (loop->waiting) { /* the ring's thread is in the kernel: it takes the request back when it wakes (HK-5) */
         EVI_FIT (self->late, self->late_room, self->late_count + 1);
         self->late[self->late_count++] = poll;
