@@ -31,12 +31,6 @@ static void put_to_all (void)
         kit_put (peer[i]);
 }
 
-static void read_one (EV_P_ ev_io *w, int revents)
-{
-    kit_count (EV_A_ w, revents);
-    kit_get (w->fd);
-}
-
 static void all_have (int calls)
 {
     for (int i = 0; i < MANY; i++)
@@ -84,7 +78,7 @@ static void end (struct ev_loop *loop)
 
 TEST_BACKENDS (busy_descriptors_are_reported_while_they_are_ready_and_not_a_time_more) // IO-1, rule 3
 {
-    struct ev_loop *loop = busy_loop (read_one);
+    struct ev_loop *loop = busy_loop (kit_take);
 
     put_to_all ();
     put_to_all ();
@@ -100,7 +94,7 @@ TEST_BACKENDS (busy_descriptors_are_reported_while_they_are_ready_and_not_a_time
 TEST_BACKENDS (busy_descriptors_cost_a_look_instead_of_a_request_on_a_ring) // decision 0007
 {
     enum { ROUNDS = 50 };
-    struct ev_loop *loop = busy_loop (read_one);
+    struct ev_loop *loop = busy_loop (kit_take);
     struct ev_stats before = stats_of (loop), after;
 
     for (int round = 0; round < ROUNDS; round++) {
@@ -138,7 +132,7 @@ static void drain_and_poke (EV_P_ ev_io *w, int revents)
 
 TEST_BACKENDS (busy_descriptor_is_not_reported_again_for_what_its_callback_has_read) // IO-8, rule 3
 {
-    struct ev_loop *loop = busy_loop (read_one);
+    struct ev_loop *loop = busy_loop (kit_take);
 
     for (int i = 0; i < MANY; i++)
         ev_set_cb (&busy[i].w, drain_and_poke);
@@ -155,7 +149,7 @@ static void put_to_the_next (EV_P_ ev_io *w, int revents)
 {
     int i = (int) ((struct kit_io *) w - busy);
 
-    read_one (EV_A_ w, revents);
+    kit_take (EV_A_ w, revents);
     if (busy[i].calls == WARM + 1) {
         kit_put (peer[(i + 1) % MANY]); /* called in this iteration already, or about to be */
         kit_put (peer[(i + MANY - 1) % MANY]);
@@ -164,7 +158,7 @@ static void put_to_the_next (EV_P_ ev_io *w, int revents)
 
 TEST_BACKENDS (busy_descriptor_loses_nothing_that_comes_while_callbacks_run) // IO-8
 {
-    struct ev_loop *loop = busy_loop (read_one);
+    struct ev_loop *loop = busy_loop (kit_take);
 
     for (int i = 0; i < MANY; i++)
         ev_set_cb (&busy[i].w, put_to_the_next);
@@ -178,7 +172,7 @@ TEST_BACKENDS (busy_descriptor_loses_nothing_that_comes_while_callbacks_run) // 
 
 TEST_BACKENDS (busy_descriptors_wake_a_sleeping_loop_one_by_one) // IO-1
 {
-    struct ev_loop *loop = busy_loop (read_one);
+    struct ev_loop *loop = busy_loop (kit_take);
 
     for (int i = 0; i < MANY; i++) {
         kit_put (peer[i]);
@@ -206,7 +200,7 @@ static void *put_two_to_all_later (void *nobody)
 
 TEST_BACKENDS (busy_descriptors_that_wake_a_sleeping_loop_stay_ready_until_all_is_read) // IO-1, rule 3
 {
-    struct ev_loop *loop = busy_loop (read_one);
+    struct ev_loop *loop = busy_loop (kit_take);
     pthread_t thread;
 
     ck_assert_int_eq (pthread_create (&thread, NULL, put_two_to_all_later, NULL), 0);
@@ -221,7 +215,7 @@ TEST_BACKENDS (busy_descriptors_that_wake_a_sleeping_loop_stay_ready_until_all_i
 
 TEST_BACKENDS (busy_descriptors_change_their_mask_like_any_other) // IO-5
 {
-    struct ev_loop *loop = busy_loop (read_one);
+    struct ev_loop *loop = busy_loop (kit_take);
     struct kit_io writer;
 
     kit_start (loop, &writer, busy[0].w.fd, EV_WRITE);
@@ -242,7 +236,7 @@ TEST_BACKENDS (busy_descriptors_change_their_mask_like_any_other) // IO-5
 
 TEST_BACKENDS (busy_descriptor_stopped_with_news_on_their_way_closes) // U-2
 {
-    struct ev_loop *loop = busy_loop (read_one);
+    struct ev_loop *loop = busy_loop (kit_take);
 
     put_to_all ();
     for (int i = 0; i < MANY; i += 2) {
@@ -262,18 +256,12 @@ TEST_BACKENDS (busy_descriptor_stopped_with_news_on_their_way_closes) // U-2
     }
 }
 
-static void stop_and_close (EV_P_ ev_io *w, int revents)
-{
-    kit_count (EV_A_ w, revents);
-    kit_stop_close (EV_A_ (struct kit_io *) w);
-}
-
 TEST_BACKENDS (busy_descriptors_that_were_stopped_end_no_sleep) // U-2, RN-4
 {
-    struct ev_loop *loop = busy_loop (read_one);
+    struct ev_loop *loop = busy_loop (kit_take);
 
     for (int i = 0; i < MANY; i += 2)
-        ev_set_cb (&busy[i].w, stop_and_close);
+        ev_set_cb (&busy[i].w, kit_leave);
     put_to_all ();
     kit_nowait (loop, 1);
     ck_assert (kit_sleeps (loop, 0.05)
@@ -296,7 +284,7 @@ static void close_it (EV_P_ ev_io *w, int revents)
 
 TEST_BACKENDS (busy_descriptor_closed_under_its_watcher_is_told_and_holds_nothing) // IO-14, U-14
 {
-    struct ev_loop *loop = busy_loop (read_one);
+    struct ev_loop *loop = busy_loop (kit_take);
 
     if (test_backend == EVBACKEND_EPOLL)
         test_skip ("epoll forgets closed descriptors, and says nothing");
@@ -318,7 +306,7 @@ TEST_BACKENDS (busy_descriptor_closed_under_its_watcher_is_told_and_holds_nothin
 
 TEST_BACKENDS (busy_descriptors_are_heard_when_the_kernel_may_not_be_asked_about_so_many) // rule 7
 {
-    struct ev_loop *loop = busy_loop (read_one);
+    struct ev_loop *loop = busy_loop (kit_take);
     struct rlimit few = { .rlim_cur = MANY / 2 }, before; /* poll(2): EINVAL */
 
     if (test_backend == EVBACKEND_POLL)
@@ -351,7 +339,7 @@ static void rebuild (void *loop)
 
 TEST_BACKENDS (busy_descriptors_go_on_in_a_fork_child_and_in_its_parent) // FK-3, rule 10
 {
-    struct ev_loop *loop = busy_loop (read_one);
+    struct ev_loop *loop = busy_loop (kit_take);
 
     ck_assert_int_eq (test_child (rebuild, loop, NULL, 0), 0);
     kit_nowait (loop, 2);

@@ -167,6 +167,19 @@ static KIT_UNUSED void kit_get (int fd)
     ck_assert_int_eq (read (fd, &byte, 1), 1);
 }
 
+/* Callbacks that count, and then take a byte, or stop and close. */
+static KIT_UNUSED void kit_take (EV_P_ ev_io *w, int revents)
+{
+    kit_count (EV_A_ w, revents);
+    kit_get (w->fd);
+}
+
+static KIT_UNUSED void kit_leave (EV_P_ ev_io *w, int revents)
+{
+    kit_count (EV_A_ w, revents);
+    kit_stop_close (EV_A_ (struct kit_io *) w);
+}
+
 /* Fills a stream until it takes no more. TCP moves data to the peer meanwhile: look again after a while. */
 static KIT_UNUSED void kit_fill (int fd)
 {

@@ -816,12 +816,19 @@ TEST_BACKENDS (io_peers_see_the_end_of_file_when_the_loop_is_destroyed_and_the_e
 
 /* ---- half-closed sockets (U-5) ------------------------------------------------------------------ */
 
+static void take_all (int fd)
+{
+    char drop[65536];
+
+    while (read (fd, drop, sizeof drop) > 0)
+        ;
+}
+
 /* A full socket whose peer has shut down writing: nothing to report, until the peer reads. */
 static void check_rdhup (int tcp)
 {
     struct ev_loop *loop = test_loop (0);
     struct kit_io io;
-    char drop[65536];
     int fd[2], small = 16384;
 
     kit_not_stock (EVBACKEND_IOURING, "the reference's io_uring spins on RDHUP (contract U-5)");
@@ -837,8 +844,7 @@ static void check_rdhup (int tcp)
     ck_assert_uint_lt (kit_run_for (loop, 0.15), 10);
     ck_assert_int_eq (io.calls, 0);
     for (int i = 0; i < 2; i++) { /* a real event is still heard, more than once */
-        while (read (fd[1], drop, sizeof drop) > 0)
-            ;
+        take_all (fd[1]);
         int calls = io.calls;
         ck_assert (kit_until (loop, &io.calls, calls + 1, 5.));
         ck_assert_int_eq (io.revents, EV_WRITE);
@@ -860,25 +866,32 @@ TEST_BACKENDS (io_half_closed_full_tcp_socket_does_not_make_the_loop_spin) // U-
     check_rdhup (1);
 }
 
-/* A full socket whose peer has shut down writing is stopped and closed: the peer gets what is left, and the end. */
-static void check_rdhup_closes (int news)
+/* A watched full socket whose peer has shut down writing. */
+static struct ev_loop *rdhup_loop (struct kit_io *io, int fd[2])
 {
     struct ev_loop *loop = test_loop (0);
-    struct kit_io io;
-    char drop[65536];
-    int fd[2];
 
     kit_not_stock (EVBACKEND_IOURING, "the reference's io_uring spins on RDHUP (contract U-5)");
     test_socketpair (fd);
     kit_fill (fd[0]);
-    kit_start (loop, &io, fd[0], EV_WRITE);
+    kit_start (loop, io, fd[0], EV_WRITE);
     shutdown (fd[1], SHUT_WR);
     kit_nowait (loop, 4);
+    return loop;
+}
+
+/* It is stopped and closed: the peer gets what is left, and the end. */
+static void check_rdhup_closes (int news)
+{
+    struct kit_io io;
+    char drop[65536];
+    int fd[2];
+    struct ev_loop *loop = rdhup_loop (&io, fd);
+
     for (int i = 0; i < news; i++)
         ck_assert_int_gt (read (fd[1], drop, sizeof drop), 0);
     kit_stop_close (loop, &io);
-    while (read (fd[1], drop, sizeof drop) > 0)
-        ;
+    take_all (fd[1]);
     ck_assert (kit_eof (fd[1]));
     close (fd[1]);
 }
@@ -894,30 +907,15 @@ TEST_BACKENDS (io_half_closed_socket_closes_when_it_is_stopped_with_news_on_thei
     check_rdhup_closes (3);
 }
 
-static void stop_and_close (EV_P_ ev_io *w, int revents)
-{
-    kit_count (EV_A_ w, revents);
-    ev_io_stop (EV_A_ w);
-    close (w->fd);
-}
-
 TEST_BACKENDS (io_half_closed_socket_closes_when_its_callback_stops_it) // U-2 with U-5
 {
-    struct ev_loop *loop = test_loop (0);
     struct kit_io io;
-    char drop[65536];
     int fd[2];
+    struct ev_loop *loop = rdhup_loop (&io, fd);
 
-    kit_not_stock (EVBACKEND_IOURING, "the reference's io_uring spins on RDHUP (contract U-5)");
-    test_socketpair (fd);
-    kit_fill (fd[0]);
-    kit_start (loop, &io, fd[0], EV_WRITE);
-    ev_set_cb (&io.w, stop_and_close);
-    shutdown (fd[1], SHUT_WR);
-    kit_nowait (loop, 4);
+    ev_set_cb (&io.w, kit_leave);
     ck_assert_int_eq (io.calls, 0);
-    while (read (fd[1], drop, sizeof drop) > 0)
-        ;
+    take_all (fd[1]);
     ck_assert (kit_until (loop, &io.calls, 1, 5.));
     ck_assert (kit_eof (fd[1]));
     close (fd[1]);

@@ -10,12 +10,6 @@ enum { SETTLED = 4, WARM = 6 };
 static struct kit_io settled[SETTLED];
 static int peer[SETTLED];
 
-static void read_one (EV_P_ ev_io *w, int revents)
-{
-    kit_count (EV_A_ w, revents);
-    kit_get (w->fd);
-}
-
 static void put_to_all (void)
 {
     for (int i = 0; i < SETTLED; i++)
@@ -40,7 +34,7 @@ static struct ev_loop *settled_loop (void)
         ck_assert_int_eq (socketpair (AF_UNIX, SOCK_STREAM, 0, fd), 0);
         peer[i] = fd[1];
         settled[i] = (struct kit_io){ .calls = 0 };
-        ev_io_init (&settled[i].w, read_one, fd[0], EV_READ);
+        ev_io_init (&settled[i].w, kit_take, fd[0], EV_READ);
         ev_set_priority (&settled[i].w, EV_MAXPRI - i);
         ev_io_start (loop, &settled[i].w);
     }
@@ -83,7 +77,7 @@ static struct kit_io idle;
 /* Which asks the ring for something at once. */
 static void stop_the_idle_one (EV_P_ ev_io *w, int revents)
 {
-    read_one (EV_A_ w, revents);
+    kit_take (EV_A_ w, revents);
     ev_io_stop (EV_A_ & idle.w);
 }
 
@@ -113,7 +107,7 @@ TEST_BACKENDS (
 
 static void stop_and_close (EV_P_ ev_io *w, int revents)
 {
-    read_one (EV_A_ w, revents);
+    kit_take (EV_A_ w, revents);
     kit_stop_close (EV_A_ (struct kit_io *) w);
     ck_assert (kit_eof (peer[(struct kit_io *) w - settled]));
 }
@@ -137,7 +131,7 @@ TEST_BACKENDS (settled_descriptor_closes_when_its_callback_stops_it) // U-2, rul
 
 static void stop_its_neighbours (EV_P_ ev_io *w, int revents)
 {
-    read_one (EV_A_ w, revents);
+    kit_take (EV_A_ w, revents);
     for (int i = 0; i < SETTLED; i++)
         if (&settled[i].w != w) {
             kit_stop_close (EV_A_ & settled[i]);
@@ -156,7 +150,7 @@ TEST_BACKENDS (settled_descriptors_close_when_the_callback_of_another_one_stops_
     for (int i = 0; i < SETTLED; i++)
         ck_assert_int_eq (settled[i].calls, WARM + (i < 2));
     kit_put (peer[1]);
-    ev_set_cb (&settled[1].w, read_one);
+    ev_set_cb (&settled[1].w, kit_take);
     kit_nowait (loop, 1);
     ck_assert_int_eq (settled[1].calls, WARM + 2);
     end (loop);
@@ -218,12 +212,12 @@ static void make_room_for_another_one (EV_P_ ev_io *w, int revents)
 {
     int fd = w->fd;
 
-    read_one (EV_A_ w, revents);
+    kit_take (EV_A_ w, revents);
     kit_stop_close (EV_A_ (struct kit_io *) w);
     test_socketpair (successor);
     ck_assert_int_eq (successor[0], fd);
     ev_io_set (w, fd, EV_READ);
-    ev_set_cb (w, read_one);
+    ev_set_cb (w, kit_take);
     ev_io_start (EV_A_ w);
 }
 
@@ -299,7 +293,7 @@ TEST_BACKENDS (settled_descriptors_close_with_their_loop) // U-2, LP-6
 
     ev_io_stop (warm, &settled[0].w);
     kit_start (loop, &io, settled[0].w.fd, EV_READ);
-    ev_set_cb (&io.w, read_one);
+    ev_set_cb (&io.w, kit_take);
     for (int i = 0; i < WARM; i++) {
         kit_put (peer[0]);
         ev_run (loop, EVRUN_NOWAIT);
