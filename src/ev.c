@@ -29,6 +29,7 @@
 /* backend: translators */
 #include "backend/select.c"
 #include "backend/poll.c"
+#include "backend/epollset.c" /* one epoll set */
 #include "backend/epoll.c"
 #include "backend/ring.c"     /* one ring: no loop, no watcher */
 #include "backend/loopring.c" /* the ring of a loop */

@@ -198,9 +198,9 @@ class Loop:
 
     def backend_lines(self):
         if self.backend == "epoll":
-            epoll = self.library.pointer(self.it["backend_data"], "struct epoll")
+            epoll = self.library.pointer(self.it["backend_data"], "struct evi_epollset")
             yield "epoll: fd %d, room for %d events, %d descriptors always ready" % (
-                self.it["backend_fd"], epoll["room"], epoll["always_count"])
+                epoll["fd"], epoll["room"], epoll["always_count"])
         if int(self.it["ring"]):
             yield from self.ring_lines(self.library.pointer(self.it["ring"], "struct evi_loopring"))
 

@@ -1,0 +1,40 @@
+/* epollset.h: one epoll set: tells it of rows, fetches what it reports, and hands that over. Used by the epoll backend
+ * for all rows, and by the ring for those that are its guests. */
+#ifndef EVI_EPOLLSET_H
+#define EVI_EPOLLSET_H
+
+#include "../core/loop.h"
+
+#if EVI_LINUX
+
+struct epoll_event;
+
+struct evi_epollset {
+    int fd;       /* -1: closed */
+    int poisoned; /* holds a registration that cannot be removed: it has to be made anew */
+    int count;    /* what the last fetch brought */
+    unsigned room;
+    struct epoll_event *events;
+    int *always; /* descriptors that are always ready, in the order they came */
+    unsigned always_count, always_room;
+};
+
+/* row->mark, which belongs to the set that a row is in: EV_READ and EV_WRITE as the set has them; or this: epoll refuses
+ * the file because it is always ready. */
+enum { EVI_EPOLLSET_ALWAYS = 0x80 };
+
+EVI int evi_epollset_open (struct evi_epollset *set); /* 0 or -errno; the structure is all zero before */
+EVI void evi_epollset_close (struct evi_epollset *set);
+/* The set shall report want for fd from now on; as a backend's modify. */
+EVI int evi_epollset_tell (struct ev_loop *loop, struct evi_epollset *set, int fd, int told, int want,
+                           int why);
+/* Takes fd out at once. 0 or -errno. */
+EVI int evi_epollset_drop (struct ev_loop *loop, struct evi_epollset *set, int fd);
+/* Waits for reports, limit in seconds, and keeps them until they are reaped. 0 or -errno. */
+EVI int evi_epollset_fetch (struct evi_epollset *set, ev_tstamp limit);
+/* Hands over what was fetched, and what is always ready. */
+EVI void evi_epollset_reap (struct ev_loop *loop, struct evi_epollset *set);
+
+#endif
+
+#endif
