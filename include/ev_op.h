@@ -48,7 +48,8 @@ struct ev_stats {
     unsigned long long overflows;     /* io_uring: times the completion queue was full */
     unsigned long long sweeps;        /* io_uring: extra calls to fetch what one call does not hand out */
     unsigned long long rebuilds;      /* kernel objects made anew: fork, another thread, repair */
-    unsigned long long parked;        /* io_uring: listening sockets, and what the ring refuses: served through epoll */
+    unsigned long long parked;        /* io_uring: descriptors given to an epoll set that the ring watches: listening
+                                         sockets, what the ring refuses, what was stopped while it was idle … */
     unsigned long long wakeups;       /* times another thread or a signal handler woke the loop */
     unsigned long long callbacks;     /* callbacks called */
     unsigned long long fallbacks;     /* times the loop moved to another backend */
@@ -57,8 +58,11 @@ struct ev_stats {
     unsigned long long ops_ring;      /* … handed to the ring; more than once when they were continued */
     unsigned long long ops_ready;     /* … tried by readiness */
     unsigned long long ops_threads;   /* … given to a thread */
-    unsigned long long looks;         /* io_uring: times a busy descriptor was asked about, not armed again */
+    unsigned long long looks;         /* always 0 */
     unsigned long long ops_pinned;    /* of ops_ring: those whose data is in memory that the ring knows (ev_pool_take) */
+    unsigned long long parked_many;   /* of parked: because the ring had many requests already */
+    unsigned long long parked_idle;   /* of parked: from the ring, to make room there */
+    unsigned long long unparked;      /* io_uring: taken from that set to the ring: their interest changed */
 };
 
 /* Fills at most size bytes of stats. Returns how many bytes this library knows of. Any time, from the

@@ -33,9 +33,8 @@
 #include "backend/epoll.c"
 #include "backend/ring.c"     /* one ring: no loop, no watcher */
 #include "backend/loopring.c" /* the ring of a loop */
-#include "backend/looks.c"    /* many descriptors asked at once */
 #include "backend/polls.c"    /* poll requests on it */
-#include "backend/busy.c"     /* rows that are always ready */
+#include "backend/guests.c"   /* an epoll set that it watches */
 #include "backend/uring.c"    /* readiness by them */
 #include "backend/table.c"    /* best first */
 

@@ -3,13 +3,15 @@
 
 #if EV_USE_EPOLL
 
+enum { EPOLL_BATCH = 64 }; /* reports fetched at once to begin with; grows when there were as many (IO-16) */
+
 static int epoll_open (struct ev_loop *loop)
 {
     struct evi_epollset *set = evi_resize (NULL, sizeof *set);
     int err;
 
     *set = (struct evi_epollset){ 0 };
-    err = evi_epollset_open (set);
+    err = evi_epollset_open (set, EPOLL_BATCH);
     if (err < 0) {
         evi_epollset_close (set);
         evi_resize (set, 0);
@@ -32,8 +34,7 @@ static int epoll_reopen (struct ev_loop *loop)
     struct evi_epollset *set = loop->backend_data;
     int err;
 
-    evi_epollset_close (set);
-    while ((err = evi_epollset_open (set)) < 0)
+    while ((err = evi_epollset_renew (set)) < 0)
         evi_syserr ("epoll_create", -err);
     loop->backend_fd = set->fd;
     return 0;
@@ -53,7 +54,11 @@ static int epoll_wait_events (struct ev_loop *loop, ev_tstamp limit)
 
 static void epoll_reap (struct ev_loop *loop)
 {
-    evi_epollset_reap (loop, loop->backend_data);
+    struct evi_epollset *set = loop->backend_data;
+
+    evi_epollset_reap (loop, set);
+    if (EVI_UNLIKELY (set->always_count))
+        evi_epollset_reap_always (loop, set);
 }
 
 static int epoll_expose (struct ev_loop *loop)

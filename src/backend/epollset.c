@@ -18,19 +18,17 @@
 #include <errno.h>
 #include <sys/epoll.h>
 
-enum { EPOLLSET_BATCH = 64 }; /* events fetched at once to begin with; grows when it was full (IO-16) */
-
 _Static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLERR == POLLERR && EPOLLHUP == POLLHUP,
                "epoll speaks the words of poll");
 
-EVI int evi_epollset_open (struct evi_epollset *set)
+EVI int evi_epollset_open (struct evi_epollset *set, unsigned room)
 {
     int fd = evi_sys_epoll_create ();
 
     set->fd = fd < 0 ? -1 : fd;
     set->poisoned = set->count = 0;
-    set->always_count = 0;
-    EVI_FIT (set->events, set->room, EPOLLSET_BATCH);
+    set->always_count = 0; /* rows forget their marks with it */
+    EVI_FIT (set->events, set->room, room);
     return fd < 0 ? fd : 0;
 }
 
@@ -41,6 +39,13 @@ EVI void evi_epollset_close (struct evi_epollset *set)
     evi_resize (set->events, 0);
     evi_resize (set->always, 0);
     *set = (struct evi_epollset){ .fd = -1 };
+}
+
+EVI int evi_epollset_renew (struct evi_epollset *set)
+{
+    if (set->fd >= 0)
+        evi_sys_close (set->fd);
+    return evi_epollset_open (set, set->room);
 }
 
 static int epollset_do (struct ev_loop *loop, struct evi_epollset *set, int action, int fd, int want)
@@ -80,7 +85,7 @@ static int epollset_tell_anew (struct ev_loop *loop, struct evi_epollset *set, i
         return err;
     err = epollset_do (loop, set, EPOLL_CTL_ADD, fd, want);
     if (err != -EEXIST)
-        return err;
+        return err ? err : 1;
     if (had != want)
         return epollset_do (loop, set, EPOLL_CTL_MOD, fd, want);
     row->gen--;
@@ -145,7 +150,16 @@ static void epollset_report (struct ev_loop *loop, struct evi_epollset *set, con
     evi_fd_ready (loop, fd, evi_bits_got (event->events));
 }
 
-EVI_APART static void epollset_reap_always (struct ev_loop *loop, struct evi_epollset *set)
+EVI void evi_epollset_reap (struct ev_loop *loop, struct evi_epollset *set)
+{
+    for (int i = 0; i < set->count; i++)
+        epollset_report (loop, set, &set->events[i]);
+    if (EVI_UNLIKELY (set->count == (int) set->room))
+        EVI_FIT (set->events, set->room, set->room + 1);
+    set->count = 0;
+}
+
+EVI_APART EVI void evi_epollset_reap_always (struct ev_loop *loop, struct evi_epollset *set)
 {
     for (unsigned i = set->always_count; i-- > 0;) {
         int fd = set->always[i];
@@ -158,17 +172,6 @@ EVI_APART static void epollset_reap_always (struct ev_loop *loop, struct evi_epo
             set->always[i] = set->always[--set->always_count];
         }
     }
-}
-
-EVI void evi_epollset_reap (struct ev_loop *loop, struct evi_epollset *set)
-{
-    for (int i = 0; i < set->count; i++)
-        epollset_report (loop, set, &set->events[i]);
-    if (EVI_UNLIKELY (set->count == (int) set->room))
-        EVI_FIT (set->events, set->room, set->room + 1);
-    set->count = 0;
-    if (EVI_UNLIKELY (set->always_count))
-        epollset_reap_always (loop, set);
 }
 
 #endif

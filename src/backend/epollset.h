@@ -23,17 +23,22 @@ struct evi_epollset {
  * the file because it is always ready. */
 enum { EVI_EPOLLSET_ALWAYS = 0x80 };
 
-EVI int evi_epollset_open (struct evi_epollset *set); /* 0 or -errno; the structure is all zero before */
+/* room: for so many reports at once, to begin with. 0 or -errno; the structure is all zero before. */
+EVI int evi_epollset_open (struct evi_epollset *set, unsigned room);
 EVI void evi_epollset_close (struct evi_epollset *set);
-/* The set shall report want for fd from now on; as a backend's modify. */
+EVI int evi_epollset_renew (
+    struct evi_epollset *set); /* another one, empty, in its place. 0 or -errno: closed */
+/* The set shall report want for fd from now on; as a backend's modify. 1: it did not have that file before. */
 EVI int evi_epollset_tell (struct ev_loop *loop, struct evi_epollset *set, int fd, int told, int want,
                            int why);
 /* Takes fd out at once. 0 or -errno. */
 EVI int evi_epollset_drop (struct ev_loop *loop, struct evi_epollset *set, int fd);
 /* Waits for reports, limit in seconds, and keeps them until they are reaped. 0 or -errno. */
 EVI int evi_epollset_fetch (struct evi_epollset *set, ev_tstamp limit);
-/* Hands over what was fetched, and what is always ready. */
+/* Hands over what was fetched. */
 EVI void evi_epollset_reap (struct ev_loop *loop, struct evi_epollset *set);
+/* … and what is always ready. */
+EVI void evi_epollset_reap_always (struct ev_loop *loop, struct evi_epollset *set);
 
 #endif
 

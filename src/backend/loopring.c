@@ -14,47 +14,147 @@
 enum {
     LOOPRING_SUBMISSIONS = 256,
     LOOPRING_COMPLETIONS = 4096, /* also sizes the kernel's hash of requests that can be taken back */
-    LOOPRING_BUSY_BATCH = 16,    /* rows for which a look costs clearly less than arming them */
-    LOOPRING_BUSY_STREAK = 3,    /* as many as a row's mark can count */
     LOOPRING_STALLS_MAX = 1000   /* enters in a row that moved nothing: the ring is as good as dead */
 };
 
 EVI_HOME const struct evi_ring_timespec evi_at_once;
 
+/* ---- when the process ends, and when one is born ----
+ *
+ * Requests hold their files. The kernel ends those of a process that has ended when it has the time, some milliseconds
+ * later: whoever waited for the process finds its connections open and its ports taken. So an exit ends them first, those
+ * of its own thread; one by one, by name: for "all" the kernel would begin anew for each.
+ *
+ * And a ring lives, and receives and accepts, as long as a fork child has its descriptor. So a child gives it up when it
+ * is born. */
+
+enum {
+    RINGS_MAX = 256,        /* more have to wait for the kernel */
+    RINGS_EXIT_TRIES = 4096 /* calls, of which each hands out some twenty completions */
+};
+
+static struct {
+    struct ev_loop *loop;
+    uintptr_t thread; /* whose its ring is: other threads may be closing theirs; 0: nobody's yet */
+} rings[RINGS_MAX];
+
+static int rings_replace (int at, struct ev_loop *was, struct ev_loop *is)
+{
+    return __atomic_compare_exchange_n (&rings[at].loop, &was, is, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+static void rings_remove (struct ev_loop *loop)
+{
+    for (int i = 0; i < RINGS_MAX; i++)
+        if (rings_replace (i, loop, NULL))
+            return;
+}
+
+/* In the only thread that a child has. The loop finds out when it runs. */
+static void rings_give_up (void)
+{
+    for (int i = 0; i < RINGS_MAX; i++) {
+        struct ev_loop *loop = __atomic_exchange_n (&rings[i].loop, NULL, __ATOMIC_ACQ_REL);
+
+        if (loop && loop->ring)
+            evi_ring_give_up (&loop->ring->ring);
+    }
+}
+
+static void rings_watch_forks (void)
+{
+    static int watched;
+
+    if (!__atomic_exchange_n (&watched, 1, __ATOMIC_ACQ_REL))
+        evi_sys_at_fork (rings_give_up);
+}
+
+static void rings_add (struct ev_loop *loop)
+{
+    rings_watch_forks ();
+    for (int i = 0; i < RINGS_MAX; i++)
+        if (rings_replace (i, NULL, loop)) {
+            __atomic_store_n (&rings[i].thread, 0, __ATOMIC_RELEASE);
+            return;
+        }
+}
+
+EVI_COLD EVI int evi_loopring_begin (struct ev_loop *loop, struct evi_loopring *it)
+{
+    int err = evi_ring_enable (&it->ring);
+
+    for (int i = 0; i < RINGS_MAX; i++)
+        if (__atomic_load_n (&rings[i].loop, __ATOMIC_ACQUIRE) == loop)
+            __atomic_store_n (&rings[i].thread, evi_sys_thread (), __ATOMIC_RELEASE);
+    return err;
+}
+
+static void rings_end (const struct evi_ring *ring, uint64_t name)
+{
+    evi_ring_cancel_now (ring, name);
+}
+
+/* Does not touch the queues: a signal handler may have called exit in the middle of filling one. */
+static void rings_end_all (struct ev_loop *loop)
+{
+    const struct evi_ring *ring = &loop->ring->ring;
+
+    if (evi_ring_cancel_now (ring, 0) == -EINVAL)
+        return; /* before 6.0 */
+    if (loop->ring->names)
+        loop->ring->names (loop, rings_end);
+    if (loop->riders.names)
+        loop->riders.names (loop, rings_end);
+    for (int tries = 0; tries < RINGS_EXIT_TRIES; tries++)
+        if (evi_sys_uring_enter (ring->fd, 0, 0, EVI_ENTER_GETEVENTS, NULL, 0) < 0
+            || !(evi_ring_flags (ring) & EVI_SQ_TASKRUN))
+            return;
+}
+
+__attribute__ ((destructor)) static void rings_exit (void)
+{
+    for (int i = 0; i < RINGS_MAX; i++) {
+        struct ev_loop *loop = __atomic_load_n (&rings[i].loop, __ATOMIC_ACQUIRE);
+
+        if (loop && __atomic_load_n (&rings[i].thread, __ATOMIC_ACQUIRE) == evi_sys_thread ()
+            && evi_loopring_ours (loop)
+            && evi_sys_seccomp () <= 0) /* a filter might kill for what is asked */
+            rings_end_all (loop);
+    }
+}
+
 /* ---- life ---- */
 
+EVI unsigned evi_loopring_setting (const char *word, unsigned usual)
+{
+    const char *text = evi_sys_environment ("EVRING_RING"), *at = text ? strstr (text, word) : NULL;
+
+    return at ? (unsigned) atoi (at + strlen (word)) : usual;
+}
+
+EVI int evi_loopring_wants (const char *word)
+{
+    const char *text = evi_sys_environment ("EVRING_RING");
+
+    return text && strstr (text, word);
+}
+
 /* EVRING_RING, for tests and trouble: "coop" or "plain" leave out the better set-up flags, "sq=N" and "cq=N"
- * choose sizes, "limit" gives every sleep a limit instead of an alarm, "busy=N" makes rows busy as soon as N are
- * ready at once, "early" queues requests early also for rows that the program does not let be.
- * Example: EVRING_RING=plain,cq=16 */
+ * choose sizes, "limit" gives every sleep a limit instead of an alarm. uring.c's are "guests=N", how many rows may have
+ * requests before others are guests, and "polled", for guests as before 6.15. Example: EVRING_RING=plain,cq=16 */
 EVI void evi_loopring_configure (struct evi_loopring *it, unsigned exclude)
 {
-    const char *text = evi_sys_environment ("EVRING_RING"), *size;
-
     it->event_fd = -1;
     it->exclude = exclude;
-    it->submissions = LOOPRING_SUBMISSIONS;
-    it->completions = LOOPRING_COMPLETIONS;
-    it->busy_batch = LOOPRING_BUSY_BATCH;
-    it->busy_streak = LOOPRING_BUSY_STREAK;
-    if (!text)
-        return;
-    if (strstr (text, "coop"))
-        it->exclude |= EVI_SETUP_DEFER_TASKRUN;
-    if (strstr (text, "plain"))
-        it->exclude |= EVI_SETUP_DEFER_TASKRUN | EVI_SETUP_COOP_TASKRUN;
-    it->no_alarm = strstr (text, "limit") != NULL;
-    it->early = strstr (text, "early") != NULL;
-    if ((size = strstr (text, "sq=")))
-        it->submissions = (unsigned) atoi (size + 3);
-    if ((size = strstr (text, "cq=")))
-        it->completions = (unsigned) atoi (size + 3);
-    if ((size = strstr (text, "busy="))) {
-        it->busy_batch = (unsigned) atoi (size + 5);
-        it->busy_streak = 0;
-    }
+    it->submissions = evi_loopring_setting ("sq=", LOOPRING_SUBMISSIONS);
+    it->completions = evi_loopring_setting ("cq=", LOOPRING_COMPLETIONS);
     if (it->submissions > it->completions) /* the kernel refuses that */
         it->submissions = it->completions;
+    if (evi_loopring_wants ("coop"))
+        it->exclude |= EVI_SETUP_DEFER_TASKRUN;
+    if (evi_loopring_wants ("plain"))
+        it->exclude |= EVI_SETUP_DEFER_TASKRUN | EVI_SETUP_COOP_TASKRUN;
+    it->no_alarm = evi_loopring_wants ("limit");
 }
 
 EVI int evi_loopring_open (struct ev_loop *loop, struct evi_loopring *it)
@@ -63,6 +163,7 @@ EVI int evi_loopring_open (struct ev_loop *loop, struct evi_loopring *it)
 
     if (err < 0)
         return err;
+    rings_add (loop);
     it->epoch++;
     it->absolute = it->ring.features & EVI_FEAT_MIN_TIMEOUT && !it->no_absolute;
     it->verdict = 0;
@@ -86,8 +187,7 @@ EVI void evi_loopring_close (struct ev_loop *loop, struct evi_loopring *it)
 {
     int mine = evi_ring_mine (&it->ring);
 
-    if (it->ring.fd < 0)
-        return;
+    rings_remove (loop);
     if (loop->riders.recall && mine)
         loop->riders.recall (loop);
     if (!mine) /* what a fork child reads there, its parent would not be told */
@@ -137,8 +237,6 @@ EVI_COLD EVI int evi_loopring_failed (struct ev_loop *loop, struct evi_loopring 
 EVI int evi_loopring_enter (struct ev_loop *loop, struct evi_loopring *it, unsigned wait,
                             const struct evi_ring_timespec *limit, int absolute)
 {
-    if (EVI_UNLIKELY (loop->fds.early))
-        it->withdraw (loop);
     return evi_loopring_enter_here (loop, it, wait, limit, absolute);
 }
 
@@ -151,6 +249,7 @@ static int loopring_stale (const struct ev_loop *loop, struct evi_loopring *it, 
 
     switch (evi_name_tag (cqe->user_data)) {
     case EVI_NAME_IGNORE:
+    case EVI_NAME_TAKEN:
         return 1;
     case EVI_NAME_ALARM:
         evi_loopring_alarm_over (it, cqe);
@@ -164,7 +263,16 @@ static int loopring_stale (const struct ev_loop *loop, struct evi_loopring *it, 
     }
 }
 
-EVI int evi_loopring_set_aside (struct ev_loop *loop, struct evi_loopring *it, uint64_t wanted)
+/* Is a request over by this: by its last answer, or because a removal did not find it? */
+static int loopring_ends (const struct evi_cqe *cqe, uint64_t wanted)
+{
+    if (evi_name_tag (cqe->user_data) == EVI_NAME_TAKEN)
+        return cqe->res == -ENOENT && (cqe->user_data ^ wanted) << 4 == 0;
+    return cqe->user_data == wanted && !(cqe->flags & EVI_CQE_F_MORE);
+}
+
+static int loopring_set_aside (struct ev_loop *loop, struct evi_loopring *it, uint64_t wanted,
+                               int (*aside) (struct ev_loop *loop, const struct evi_cqe *cqe))
 {
     unsigned count = evi_ring_ready (&it->ring);
     int found = 0;
@@ -173,18 +281,42 @@ EVI int evi_loopring_set_aside (struct ev_loop *loop, struct evi_loopring *it, u
     for (unsigned i = 0; i < count; i++) {
         struct evi_cqe cqe = *evi_ring_peek (&it->ring, i);
 
-        if (cqe.user_data == wanted && !(cqe.flags & EVI_CQE_F_MORE))
-            found = 1;
-        if (!loopring_stale (loop, it, &cqe))
+        found |= loopring_ends (&cqe, wanted);
+        if (!loopring_stale (loop, it, &cqe) && !(aside && aside (loop, &cqe)))
             it->stash[it->stash_count++] = cqe;
     }
     evi_ring_advance (&it->ring, count);
     return found;
 }
 
+EVI int evi_loopring_set_aside (struct ev_loop *loop, struct evi_loopring *it, uint64_t wanted)
+{
+    return loopring_set_aside (loop, it, wanted, it->aside);
+}
+
+/* Inside a sleep, or right before it: what there is is as new as can be. */
+static void loopring_keep (struct ev_loop *loop, struct evi_loopring *it)
+{
+    loopring_set_aside (loop, it, 0, NULL);
+}
+
+/* Makes room in the queue. What completes meanwhile stays where it is, unless the kernel insists that it is fetched
+ * first (EBUSY, up to 6.1). */
+EVI_COLD static int loopring_submit (struct ev_loop *loop, struct evi_loopring *it)
+{
+    unsigned queued = evi_ring_queued (&it->ring);
+    int err = evi_loopring_enable (loop, it);
+
+    err = err ? err : evi_loopring_entered (loop, it, evi_ring_submit (&it->ring), 0);
+    if (err || evi_ring_queued (&it->ring) < queued)
+        return err;
+    loopring_keep (loop, it);
+    return evi_loopring_enter (loop, it, 0, &evi_at_once, 0);
+}
+
 /* The queue is full, or the ring is not ours: then nothing is written into another one's queue, or submitted in
  * another one's name. */
-EVI_COLD static struct evi_sqe *loopring_sqe_hard (struct ev_loop *loop, struct evi_loopring *it)
+EVI_COLD EVI struct evi_sqe *evi_loopring_sqe_hard (struct ev_loop *loop, struct evi_loopring *it)
 {
     for (;;) {
         int err = evi_loopring_check (it);
@@ -192,20 +324,12 @@ EVI_COLD static struct evi_sqe *loopring_sqe_hard (struct ev_loop *loop, struct 
 
         if (sqe)
             return sqe;
-        err = err ? err : evi_loopring_enter (loop, it, 0, &evi_at_once, 0);
+        err = err ? err : loopring_submit (loop, it);
         if (err < 0 && err != -EINTR) {
             it->verdict = err;
             return NULL;
         }
-        evi_loopring_set_aside (loop, it, 0);
     }
-}
-
-EVI struct evi_sqe *evi_loopring_sqe (struct ev_loop *loop, struct evi_loopring *it)
-{
-    struct evi_sqe *sqe = evi_loopring_sqe_at_hand (it);
-
-    return EVI_LIKELY (sqe != NULL) ? sqe : loopring_sqe_hard (loop, it);
 }
 
 EVI void evi_loopring_mute (const struct evi_loopring *it, struct evi_sqe *sqe)
@@ -239,7 +363,7 @@ EVI int evi_loopring_sweep_on (struct ev_loop *loop, struct evi_loopring *it)
 
     for (unsigned tries = 0; !err && !evi_loopring_swept (it) && tries < it->ring.cq_entries; tries++) {
         if (evi_ring_queued (&it->ring))
-            evi_loopring_set_aside (loop, it, 0);
+            loopring_keep (loop, it);
         loop->stats.sweeps++;
         err = evi_loopring_enter (loop, it, 0, &evi_at_once, 0);
     }

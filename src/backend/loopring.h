@@ -17,13 +17,13 @@ struct evi_loopring {
     int no_absolute; /* the kernel says it can, and cannot */
     int stalls;      /* enters in a row that were refused for want of memory and moved nothing */
     int verdict;     /* EVI_REBUILD or EVI_FALL, found out where it could not be said */
-    void (*withdraw) (struct ev_loop *loop); /* takes out what fds.early counts; the backend's ring */
-    struct evi_cqe *stash;                   /* completions set aside outside of reap, in order */
+    /* What a completion comes to that is found while callbacks run: nonzero if it is dealt with. NULL: all are kept. */
+    int (*aside) (struct ev_loop *loop, const struct evi_cqe *cqe);
+    /* Calls back with the name of each request of the backend's that is in the ring, the newest first. NULL: none is. */
+    void (*names) (struct ev_loop *loop, void (*each) (const struct evi_ring *ring, uint64_t name));
+    struct evi_cqe *stash; /* completions set aside outside of reap, in order */
     unsigned stash_count, stash_room;
     int no_alarm;          /* EVRING_RING=limit */
-    int early;             /* EVRING_RING=early */
-    unsigned busy_batch;   /* so many rows that are ready at once make some of them busy; 0: none ever is */
-    unsigned busy_streak;  /* … those that have been armed again so often, up to 3 */
     int alarm;             /* EVI_ALARM_*: a request in the ring that ends long sleeps */
     ev_tstamp alarm_at;    /* … when, on the monotonic clock */
     ev_tstamp sleep_until; /* from then on it ends the present sleep; when it comes earlier it does not */
@@ -33,7 +33,14 @@ struct evi_loopring {
 
 /* user_data: [63:60] tag, [59:32] generation, [31:0] id. The tag tells names from slots: readiness carries a
  * descriptor, an operation the slot it has. */
-enum { EVI_NAME_IGNORE = 0, EVI_NAME_POLL = 1, EVI_NAME_OP = 2, EVI_NAME_PARK = 3, EVI_NAME_ALARM = 4 };
+enum {
+    EVI_NAME_IGNORE = 0,
+    EVI_NAME_POLL = 1,
+    EVI_NAME_OP = 2,
+    EVI_NAME_SET = 3, /* the epoll set of the guests */
+    EVI_NAME_ALARM = 4,
+    EVI_NAME_TAKEN = 5 /* the removal of the poll request that is called the same but for the tag */
+};
 
 enum { EVI_ALARM_NONE, EVI_ALARM_ARMED, EVI_ALARM_REFUSED };
 
@@ -59,6 +66,9 @@ EVI_INLINE uint64_t evi_name_row (const struct ev_loop *loop, int fd)
 
 EVI_DATA const struct evi_ring_timespec evi_at_once;
 
+/* The number that EVRING_RING gives for a word like "cq=", or the usual one. */
+EVI unsigned evi_loopring_setting (const char *word, unsigned usual);
+EVI int evi_loopring_wants (const char *word); /* … or whether it has that word */
 /* Sizes and flags as EVRING_RING wants them. exclude: set-up flags not to try besides. */
 EVI void evi_loopring_configure (struct evi_loopring *it, unsigned exclude);
 EVI int evi_loopring_open (struct ev_loop *loop, struct evi_loopring *it); /* 0 or -errno */
@@ -72,27 +82,55 @@ EVI_INLINE_HOT int evi_loopring_mine (const struct evi_loopring *it)
     return evi_ring_mine (&it->ring) && !evi_ring_foreign (&it->ring);
 }
 
+/* The gate: the ring of this loop, if this process and this thread may speak to it; else NULL. */
+EVI_INLINE_HOT struct evi_loopring *evi_loopring_ours (const struct ev_loop *loop)
+{
+    struct evi_loopring *it = loop->ring;
+
+    return it && it->ring.fd >= 0 && evi_loopring_mine (it) ? it : NULL;
+}
+
+/* Nonzero: a fork child has it from its parent, who goes on with it. */
+EVI_INLINE int evi_loopring_parents (const struct ev_loop *loop)
+{
+    return loop->ring && !evi_ring_mine (&loop->ring->ring);
+}
+
 /* Submits all that is queued; waits as evi_ring_enter does. 0, -EINTR, or what is to become of the ring. */
 EVI int evi_loopring_enter (struct ev_loop *loop, struct evi_loopring *it, unsigned wait,
                             const struct evi_ring_timespec *limit, int absolute);
 /* What a negative answer comes to. */
 EVI_COLD EVI int evi_loopring_failed (struct ev_loop *loop, struct evi_loopring *it, int answer,
                                       int absolute);
-/* evi_loopring_enter in place, for where a loop sleeps, which is where it mostly enters. */
-EVI_INLINE_HOT int evi_loopring_enter_here (struct ev_loop *loop, struct evi_loopring *it, unsigned wait,
-                                            const struct evi_ring_timespec *limit, int absolute)
+/* What has come of a call. */
+EVI_INLINE_HOT int evi_loopring_entered (struct ev_loop *loop, struct evi_loopring *it, int answer,
+                                         int absolute)
 {
-    int answer = EVI_LIKELY (it->ring.enabled) ? 0 : evi_ring_enable (&it->ring);
-
-    if (EVI_UNLIKELY (answer < 0))
-        return evi_loopring_failed (loop, it, answer, 0);
-    answer = evi_ring_enter (&it->ring, wait, limit, absolute);
     loop->stats.enters++;
     if (EVI_UNLIKELY (answer < 0))
         return evi_loopring_failed (loop, it, answer, absolute);
     loop->stats.submissions += (unsigned) answer; /* so many were taken */
     it->stalls = 0;
     return 0;
+}
+/* This thread is the first to enter it. 0 or -errno. */
+EVI_COLD EVI int evi_loopring_begin (struct ev_loop *loop, struct evi_loopring *it);
+/* The first thread that enters it is the one that may. */
+EVI_INLINE_HOT int evi_loopring_enable (struct ev_loop *loop, struct evi_loopring *it)
+{
+    int err = EVI_LIKELY (it->ring.enabled) ? 0 : evi_loopring_begin (loop, it);
+
+    return EVI_UNLIKELY (err < 0) ? evi_loopring_failed (loop, it, err, 0) : 0;
+}
+/* evi_loopring_enter in place, for where a loop sleeps, which is where it mostly enters. */
+EVI_INLINE_HOT int evi_loopring_enter_here (struct ev_loop *loop, struct evi_loopring *it, unsigned wait,
+                                            const struct evi_ring_timespec *limit, int absolute)
+{
+    int err = evi_loopring_enable (loop, it);
+
+    return EVI_UNLIKELY (err)
+               ? err
+               : evi_loopring_entered (loop, it, evi_ring_enter (&it->ring, wait, limit, absolute), absolute);
 }
 /* 0, or what is to become of the ring: it is not ours to speak to, or something else has been found out. */
 EVI_INLINE_HOT int evi_loopring_check (struct evi_loopring *it)
@@ -103,17 +141,16 @@ EVI_INLINE_HOT int evi_loopring_check (struct evi_loopring *it)
         it->verdict = EVI_REBUILD;
     return it->verdict;
 }
-/* A submission to fill in. NULL: the ring can take no more; a verdict says what is to become of it, and whoever
- * carries it out tells everything again. Whether another thread has entered the ring is found out by the next
- * wait: who cannot tell again what was queued, checks before. */
-EVI struct evi_sqe *evi_loopring_sqe (struct ev_loop *loop, struct evi_loopring *it);
-
-/* The same where it costs nothing. NULL: ask the one above. */
-EVI_INLINE struct evi_sqe *evi_loopring_sqe_at_hand (struct evi_loopring *it)
+/* A submission to fill in, for whom the gate is open. NULL: the ring can take no more; a verdict says what is to become
+ * of it, and whoever carries it out tells everything again. */
+EVI_COLD EVI struct evi_sqe *evi_loopring_sqe_hard (struct ev_loop *loop, struct evi_loopring *it);
+EVI_INLINE_HOT struct evi_sqe *evi_loopring_sqe (struct ev_loop *loop, struct evi_loopring *it)
 {
-    if (EVI_UNLIKELY (it->ring.fd < 0 || !evi_sys_same_process (it->ring.process)))
-        return NULL;
-    return evi_ring_sqe (&it->ring);
+    struct evi_sqe *sqe;
+
+    EVI_ASSERT (evi_loopring_ours (loop));
+    sqe = evi_ring_sqe (&it->ring);
+    return EVI_LIKELY (sqe != NULL) ? sqe : evi_loopring_sqe_hard (loop, it);
 }
 
 /* A submission that the kernel has not taken yet asks for nothing any more. */
@@ -155,8 +192,8 @@ EVI_INLINE int evi_loopring_sweep (struct ev_loop *loop, struct evi_loopring *it
     return EVI_LIKELY (evi_loopring_swept (it)) ? 0 : evi_loopring_sweep_on (loop, it);
 }
 
-/* Moves all completions that mean something to the stash, for the next reap. Nonzero: the last one of a given
- * request was there. */
+/* Empties the queue while callbacks run, or are about to: what means something is kept for the next reap, unless it is
+ * dealt with. Nonzero: the last completion of a given request was there, or the news that it is not in the ring. */
 EVI int evi_loopring_set_aside (struct ev_loop *loop, struct evi_loopring *it, uint64_t wanted);
 /* Drops stale completions from the front. Nonzero: there is one that means something. */
 EVI int evi_loopring_fresh (struct ev_loop *loop, struct evi_loopring *it);

@@ -97,68 +97,18 @@ static int ring_map (struct evi_ring *ring, const struct evi_ring_params *params
     return 0;
 }
 
-/* ---- when the process ends ----
- *
- * Requests hold their files. The kernel ends those of a process that has ended when it has the time, some milliseconds
- * later, or when the last child has closed the ring it inherited: whoever waited for the process finds its
- * connections open and its ports taken. So an exit ends them first, those of its own thread. */
-
-enum {
-    RINGS_MAX = 64,        /* more have to wait for the kernel */
-    RING_EXIT_TRIES = 4096 /* calls, of which each hands out some twenty completions */
-};
-
-static struct {
-    struct evi_ring *ring;
-    uintptr_t thread; /* whose it is: other threads may be closing theirs */
-} rings[RINGS_MAX];
-
-static int rings_replace (int at, struct evi_ring *was, struct evi_ring *is)
-{
-    return __atomic_compare_exchange_n (&rings[at].ring, &was, is, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
-}
-
-static void rings_add (struct evi_ring *ring)
-{
-    for (int i = 0; i < RINGS_MAX; i++)
-        if (rings_replace (i, NULL, ring)) {
-            __atomic_store_n (&rings[i].thread, ring->thread, __ATOMIC_RELEASE);
-            return;
-        }
-}
-
-static void rings_remove (struct evi_ring *ring)
-{
-    for (int i = 0; i < RINGS_MAX; i++)
-        if (rings_replace (i, ring, NULL))
-            return;
-}
-
-/* Does not touch the queues: a signal handler may have called exit in the middle of filling one. */
-static void ring_end_all (const struct evi_ring *ring)
-{
-    struct evi_cancel_reg all = { .fd = -1, .flags = EVI_CANCEL_ALL | EVI_CANCEL_ANY };
-
-    if (evi_sys_uring_register (ring->fd, EVI_REGISTER_SYNC_CANCEL, &all, 1) == -EINVAL)
-        return; /* before 6.0 */
-    for (int tries = 0; tries < RING_EXIT_TRIES; tries++)
-        if (evi_sys_uring_enter (ring->fd, 0, 0, EVI_ENTER_GETEVENTS, NULL, 0) < 0
-            || !(evi_ring_flags (ring) & EVI_SQ_TASKRUN))
-            return;
-}
-
-__attribute__ ((destructor)) static void ring_exit (void)
-{
-    for (int i = 0; i < RINGS_MAX; i++) {
-        const struct evi_ring *ring = __atomic_load_n (&rings[i].ring, __ATOMIC_ACQUIRE);
-
-        if (ring && __atomic_load_n (&rings[i].thread, __ATOMIC_ACQUIRE) == evi_sys_thread ()
-            && evi_ring_mine (ring) && evi_sys_seccomp () <= 0) /* a filter might kill for what is asked */
-            ring_end_all (ring);
-    }
-}
-
 /* ---- life ---- */
+
+/* Nothing in it, and room for nothing: whoever comes without asking does no harm. */
+static void ring_forget (struct evi_ring *ring)
+{
+    ring->fd = -1;
+    ring->sq_head = ring->sq_tail = &ring->sq_next;
+    ring->cq_head = ring->cq_tail = ring->cq_overflow = ring->sq_flags = &ring->none;
+    ring->sq_entries = ring->cq_entries = ring->none = 0;
+    ring->rings = NULL;
+    ring->sqes = NULL;
+}
 
 EVI int evi_ring_open (struct evi_ring *ring, unsigned entries, unsigned completions, unsigned exclude)
 {
@@ -166,7 +116,7 @@ EVI int evi_ring_open (struct evi_ring *ring, unsigned entries, unsigned complet
     int fd = ring_setup_sizes (&params, entries, completions, exclude), err;
 
     memset (ring, 0, sizeof *ring);
-    ring->fd = -1;
+    ring_forget (ring);
     if (fd < 0)
         return fd;
     if (!params.sq_entries || !params.features)
@@ -188,7 +138,6 @@ EVI void evi_ring_close (struct evi_ring *ring)
 {
     if (ring->fd < 0)
         return;
-    rings_remove (ring);
     if (evi_ring_mine (ring)) { /* in a child something else may live at these addresses by now */
         if (ring->rings)
             evi_sys_unmap (ring->rings, ring->rings_size);
@@ -196,9 +145,14 @@ EVI void evi_ring_close (struct evi_ring *ring)
             evi_sys_unmap (ring->sqes, ring->sqes_size);
     }
     evi_sys_close (ring->fd);
-    ring->rings = NULL;
-    ring->sqes = NULL;
-    ring->fd = -1;
+    ring_forget (ring);
+}
+
+EVI void evi_ring_give_up (struct evi_ring *ring)
+{
+    if (ring->fd >= 0)
+        evi_sys_close (ring->fd);
+    ring_forget (ring);
 }
 
 EVI int evi_ring_enable (struct evi_ring *ring)
@@ -211,7 +165,6 @@ EVI int evi_ring_enable (struct evi_ring *ring)
         return err;
     ring->enabled = 1;
     ring->thread = evi_sys_thread ();
-    rings_add (ring);
     return 0;
 }
 
@@ -227,6 +180,13 @@ EVI uint64_t evi_ring_knows (const struct evi_ring *ring)
         if (probe.ops[i].flags & 1)
             known |= (uint64_t) 1 << probe.ops[i].op;
     return known;
+}
+
+EVI int evi_ring_cancel_now (const struct evi_ring *ring, uint64_t name)
+{
+    struct evi_cancel_reg one = { .addr = name, .fd = -1 };
+
+    return evi_sys_uring_register (ring->fd, EVI_REGISTER_SYNC_CANCEL, &one, 1);
 }
 
 EVI int evi_ring_hold (const struct evi_ring *ring, int fd)

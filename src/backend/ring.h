@@ -28,6 +28,7 @@ struct evi_ring {
 
     uint32_t sq_entries, cq_entries;
     uint32_t sq_next; /* our tail: submissions taken, some of them not yet shown to the kernel */
+    uint32_t none;    /* where heads and tails point when it is closed */
     void *rings;
     size_t rings_size, sqes_size;
 };
@@ -37,6 +38,8 @@ struct evi_ring {
 EVI int evi_ring_open (struct evi_ring *ring, unsigned entries, unsigned completions, unsigned exclude);
 /* Idempotent. In a fork child it closes the descriptor and touches nothing that the parent uses. */
 EVI void evi_ring_close (struct evi_ring *ring);
+/* In a fork child whose parent has made it. */
+EVI void evi_ring_give_up (struct evi_ring *ring);
 /* The calling thread becomes the one that may submit. 0 or -errno. */
 EVI int evi_ring_enable (struct evi_ring *ring);
 /* 0 in a fork child */
@@ -53,6 +56,8 @@ EVI_INLINE_HOT int evi_ring_foreign (const struct evi_ring *ring)
 
 /* Which operations this kernel has: a bit for each opcode up to 63; 0 when it does not say. */
 EVI uint64_t evi_ring_knows (const struct evi_ring *ring);
+/* Ends the request of that name without the queues (6.0). 0; -ENOENT: there is none; -EINVAL: the kernel cannot. */
+EVI int evi_ring_cancel_now (const struct evi_ring *ring, uint64_t name);
 /* The ring holds the open file of fd until the kernel is finished with its last request. 0 or -errno. */
 EVI int evi_ring_hold (const struct evi_ring *ring, int fd);
 /* A ring of buffers (entries of them, a power of two, page-aligned memory) for requests that let the kernel choose
@@ -106,6 +111,13 @@ EVI_INLINE_HOT int evi_ring_enter (struct evi_ring *ring, unsigned wait,
     __atomic_store_n (ring->sq_tail, ring->sq_next, __ATOMIC_RELEASE);
     return evi_sys_uring_enter (ring->fd, evi_ring_queued (ring), wait, flags, limited ? &arg : NULL,
                                 limited ? sizeof arg : 0);
+}
+
+/* Only submits. */
+EVI_INLINE int evi_ring_submit (struct evi_ring *ring)
+{
+    __atomic_store_n (ring->sq_tail, ring->sq_next, __ATOMIC_RELEASE);
+    return evi_sys_uring_enter (ring->fd, evi_ring_queued (ring), 0, 0, NULL, 0);
 }
 
 /* EVI_SQ_* */

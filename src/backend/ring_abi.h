@@ -115,8 +115,6 @@ enum { EVI_CQE_BUFFER_SHIFT = 16 };
 #define EVI_REGISTER_PBUF_RING 22u      /* 5.19 */
 #define EVI_UNREGISTER_PBUF_RING 23u    /* 5.19 */
 #define EVI_REGISTER_SYNC_CANCEL 24u    /* 6.0 */
-#define EVI_CANCEL_ALL (1u << 0)        /* 5.19 */
-#define EVI_CANCEL_ANY (1u << 2)        /* 5.19: whatever it is */
 #define EVI_RSRC_SPARSE (1u << 0)       /* 5.19: a table of nothing */
 
 struct evi_cancel_reg { /* struct io_uring_sync_cancel_reg */
@@ -203,7 +201,8 @@ enum {
     EVI_OP_SOCKET = 45,     /* 5.19: the same kernel brought multishot accept */
     EVI_OP_SEND_ZC = 47,    /* 6.0: the same kernel brought multishot receive */
     EVI_OP_SENDMSG_ZC = 48, /* 6.1 */
-    EVI_OP_FTRUNCATE = 55   /* 6.9 */
+    EVI_OP_FTRUNCATE = 55,  /* 6.9 */
+    EVI_OP_EPOLL_WAIT = 59  /* 6.15: addr and len are an array of struct epoll_event */
 };
 
 /* ACCEPT and RECV: in ioprio. */
@@ -300,7 +299,6 @@ EVI_SAME (sizeof (struct evi_rsrc_table), sizeof (struct io_uring_rsrc_register)
 EVI_SAME (sizeof (struct evi_rsrc_update), sizeof (struct io_uring_rsrc_update2));
 #ifdef IORING_ASYNC_CANCEL_ANY
 EVI_SAME ((int) EVI_REGISTER_SYNC_CANCEL, (int) IORING_REGISTER_SYNC_CANCEL);
-EVI_SAME (EVI_CANCEL_ALL | EVI_CANCEL_ANY, IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_ANY);
 EVI_SAME (sizeof (struct evi_cancel_reg), sizeof (struct io_uring_sync_cancel_reg));
 #endif
 EVI_SAME ((int) EVI_REGISTER_EVENTFD, (int) IORING_REGISTER_EVENTFD);

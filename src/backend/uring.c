@@ -1,21 +1,20 @@
 /* uring.c: the io_uring backend: readiness on a ring. Poll requests in, rows out.
  *
  * What io_uring does badly for a level-triggered loop, and what we do about it (doc/IOURING.md has the list):
- *  - A multishot poll reports edges. So each row is armed with a one-shot request and armed again after its
- *    event, together with the next wait: exactly level-triggered, one submission per event, one system call per
- *    iteration. Multishot is for our own descriptors, which we always drain.
- *  - That costs more than epoll where many rows are ready all the time. Their requests stay, as multishot ones, and
- *    before the loop sleeps they are asked for their level.
+ *  - A multishot poll reports edges. So each row is armed with a one-shot request, and armed again after its event,
+ *    when all callbacks have run, together with the next wait: exactly level-triggered, one submission per event, one
+ *    system call per iteration. Multishot is for our own descriptors, which we always drain.
  *  - An armed request holds the open file: close would not close. So when the last watcher of a row stops, its
  *    request is taken back and reaped at once. A row whose request has just answered holds nothing.
  *  - The kernel adds RDHUP to every mask: a half-closed socket would answer at once, forever, with nothing the
  *    program asked for. Such a row waits with a multishot request, which answers that once and then is quiet.
- *  - Some files it refuses to poll. They are parked in an epoll set, which the ring watches. So are listening sockets: a
- *    request would keep their ports taken when the process has been killed.
+ *  - Some files it refuses to poll, some it should not hold (a listener's port would stay taken when the process has been
+ *    killed), and of very many it makes each removal slow. These are guests in an epoll set, which the ring watches.
  *  - A ring belongs to one thread and one process. It is made anew, silently, when the loop runs elsewhere.
  *
- * A report carries a name, not a pointer: descriptor and generation. One that is about an earlier use of the
- * number falls to the floor. */
+ * A row's life is a table of four states: uring.h. A report carries a name, not a pointer: descriptor and generation.
+ * One that is about an earlier use of the number falls to the floor; one that is found while callbacks run says no more
+ * than that it must be asked for again. */
 #include "uring.h"
 
 #if EV_USE_IOURING
@@ -27,91 +26,38 @@
 #define URING_LONG 1. /* seconds from which on a sleep is long */
 
 enum {
-    URING_FETCH_TRIES = 64, /* enters until a request taken back must have answered */
-    URING_PARK_BATCH = 64
+    URING_FETCH_TRIES = 64,  /* enters until a request taken back must have answered */
+    URING_ASKED_MOST = 1024, /* rows with a request: eight in each chain in which the kernel looks for one */
 };
 
-/* ---- parking: files the ring refuses, or should not hold ---- */
-
-static int uring_park_tell (struct ev_loop *loop, struct evi_uring *self, int fd, int want)
-{
-    struct epoll_event event = { .events = (uint32_t) evi_bits_asked (want) };
-    int err;
-
-    if (!evi_ring_mine (&self->loopring.ring)) /* a fork child: the set is its parent's */
-        return 0;
-    event.data.u64 = evi_name_row (loop, fd);
-    if (!want)
-        return evi_sys_epoll_ctl (self->park_fd, EPOLL_CTL_DEL, fd, &event), 0;
-    err = evi_sys_epoll_ctl (self->park_fd, EPOLL_CTL_ADD, fd, &event);
-    return err == -EEXIST ? evi_sys_epoll_ctl (self->park_fd, EPOLL_CTL_MOD, fd, &event) : err;
-}
-
-/* 0 or -errno */
-static int uring_park (struct ev_loop *loop, struct evi_uring *self, int fd)
-{
-    if (self->park_fd < 0) {
-        int set = evi_sys_epoll_create ();
-
-        if (set < 0)
-            return set;
-        self->park_fd = set;
-    }
-    loop->fds.rows[fd].mark = EVI_URING_PARKED;
-    loop->stats.parked++;
-    return 0;
-}
-
-static void uring_park_refused (struct ev_loop *loop, struct evi_uring *self, int fd)
-{
-    int err = uring_park (loop, self, fd);
-
-    if (err < 0)
-        evi_fd_broken (loop, fd, err);
-    else
-        evi_fd_again (loop, fd);
-}
-
-/* Nonzero: done. If not, better on the ring than not at all. */
-EVI_APART static int uring_park_listener (struct ev_loop *loop, struct evi_uring *self, int fd, int want)
-{
-    if (uring_park (loop, self, fd) < 0)
-        return 0;
-    if (uring_park_tell (loop, self, fd, want) == 0)
-        return 1;
-    loop->fds.rows[fd].mark = 0;
-    return 0;
-}
-
-EVI_APART static void uring_park_arm (struct ev_loop *loop, struct evi_uring *self)
-{
-    struct evi_sqe *sqe;
-
-    if (!(sqe = evi_loopring_sqe (loop, &self->loopring)))
-        return;
-    sqe->opcode = EVI_OP_POLL_ADD;
-    sqe->fd = self->park_fd;
-    sqe->op_flags = evi_poll_mask (POLLIN);
-    sqe->user_data = evi_name (EVI_NAME_PARK, 0, 0);
-    self->park_armed = 1;
-}
-
-static void uring_park_reap (struct ev_loop *loop, struct evi_uring *self)
-{
-    struct epoll_event events[URING_PARK_BATCH];
-    struct timespec at_once = { 0 };
-    int count = evi_sys_epoll_wait (self->park_fd, events, URING_PARK_BATCH, &at_once);
-
-    self->park_armed = 0;
-    for (int i = 0; i < count; i++) {
-        int fd = (int) (uint32_t) events[i].data.u64;
-
-        if (events[i].data.u64 == evi_name_row (loop, fd))
-            evi_fd_ready (loop, fd, evi_bits_got (events[i].events));
-    }
-}
-
 /* ---- life ---- */
+
+static int uring_aside (struct ev_loop *loop, const struct evi_cqe *cqe);
+
+/* The ring and the set. Only a ring that works when it is entered may write reports into our memory: another one might
+ * after it was lost. */
+static int uring_open_both (struct ev_loop *loop, struct evi_uring *self)
+{
+    int err = evi_guests_open (self);
+
+    if (err >= 0)
+        err = evi_loopring_open (loop, &self->loopring);
+    self->guests_polled = self->polls_guests || !(self->loopring.ring.setup & EVI_SETUP_DEFER_TASKRUN);
+    if (err < 0)
+        evi_guests_close (self);
+    return err;
+}
+
+static void uring_names (struct ev_loop *loop, void (*each) (const struct evi_ring *ring, uint64_t name))
+{
+    struct evi_uring *self = loop->backend_data;
+
+    for (unsigned fd = loop->fds.count; fd-- > 0;)
+        if (evi_uring_is_asked (&loop->fds.rows[fd]))
+            each (&self->loopring.ring, evi_name_row (loop, (int) fd));
+    if (self->guests_asked)
+        each (&self->loopring.ring, evi_guests_name (self));
+}
 
 static int uring_open (struct ev_loop *loop)
 {
@@ -119,10 +65,12 @@ static int uring_open (struct ev_loop *loop)
     int err;
 
     memset (self, 0, sizeof *self);
-    self->park_fd = -1;
+    self->asked_most = evi_loopring_setting ("guests=", URING_ASKED_MOST);
+    self->polls_guests = evi_loopring_wants ("polled");
     evi_loopring_configure (&self->loopring, 0);
-    self->loopring.withdraw = evi_polls_withdraw;
-    err = evi_loopring_open (loop, &self->loopring);
+    self->loopring.aside = uring_aside;
+    self->loopring.names = uring_names;
+    err = uring_open_both (loop, self);
     if (err < 0) {
         evi_resize (self, 0);
         return err;
@@ -132,23 +80,17 @@ static int uring_open (struct ev_loop *loop)
     return 0;
 }
 
-static void uring_park_close (struct evi_uring *self)
-{
-    if (self->park_fd >= 0)
-        evi_sys_close (self->park_fd);
-    self->park_fd = -1;
-    self->park_armed = 0;
-}
-
 /* Closing a ring gives files back some time later; a program that ends its loop and opens its port again
- * cannot wait for that. So every request is taken back first. */
+ * cannot wait for that. So every request is taken back first: the newest first, which the kernel finds fastest. */
 static void uring_take_back_all (struct ev_loop *loop, struct evi_uring *self)
 {
     struct evi_loopring *it = &self->loopring;
 
-    for (unsigned fd = 0; fd < loop->fds.count; fd++)
-        if (loop->fds.rows[fd].mark & EVI_URING_ARMED)
+    for (unsigned fd = loop->fds.count; fd-- > 0;)
+        if (evi_uring_is_asked (&loop->fds.rows[fd]))
             evi_polls_disarm (loop, self, (int) fd);
+    if (self->guests_asked)
+        evi_polls_take_back (loop, self, evi_guests_name (self), 1);
     for (int tries = 0; tries < URING_FETCH_TRIES && !it->verdict; tries++) {
         if (evi_loopring_swept (it))
             return;
@@ -161,13 +103,11 @@ static void uring_take_back_all (struct ev_loop *loop, struct evi_uring *self)
 /* In a fork child, or in a thread the ring does not belong to, only the descriptor is closed. */
 static void uring_give_up (struct ev_loop *loop, struct evi_uring *self)
 {
-    if (self->loopring.ring.fd >= 0 && self->loopring.ring.enabled && evi_loopring_mine (&self->loopring))
+    if (self->loopring.ring.enabled && evi_loopring_ours (loop))
         uring_take_back_all (loop, self);
     evi_loopring_close (loop, &self->loopring);
-    uring_park_close (self);
-    evi_looks_clear (&self->looks);
-    self->late_count = 0;
-    loop->fds.unsure = loop->fds.early = 0;
+    evi_guests_close (self);
+    self->asked = self->answered_count = self->late_count = 0;
 }
 
 static void uring_close (struct ev_loop *loop)
@@ -176,8 +116,8 @@ static void uring_close (struct ev_loop *loop)
 
     uring_give_up (loop, self);
     evi_loopring_free (&self->loopring);
+    evi_resize (self->answered, 0);
     evi_resize (self->late, 0);
-    evi_looks_free (&self->looks);
     evi_resize (self, 0);
     loop->ring = NULL;
 }
@@ -187,73 +127,75 @@ static int uring_reopen (struct ev_loop *loop)
     struct evi_uring *self = loop->backend_data;
 
     uring_give_up (loop, self);
-    return evi_loopring_open (loop, &self->loopring);
-}
-
-/* What the kernel says when it will not watch a row. */
-static void uring_refused (struct ev_loop *loop, struct evi_uring *self, int fd, int err)
-{
-    switch (err) {
-    case -ECANCELED: /* the thread that armed it has ended (U-10): arm it from this one */
-    case -ENOMEM:
-    case -EAGAIN:
-    case -EINTR:
-        evi_fd_again (loop, fd);
-        break;
-    case -EBADF:
-        loop->fds.rows[fd].told = 0;
-        evi_fd_broken (loop, fd, err);
-        break;
-    default: /* EINVAL, EOPNOTSUPP: not this kind of file */
-        uring_park_refused (loop, self, fd);
-    }
-}
-
-/* What has to be in order before the ring is entered. 0, or what is to become of it. */
-EVI_INLINE_HOT int uring_prepare (struct ev_loop *loop, struct evi_uring *self)
-{
-    int err = evi_loopring_check (&self->loopring);
-
-    if (EVI_LIKELY (err || self->park_fd < 0 || self->park_armed))
-        return err;
-    uring_park_arm (loop, self);
-    return self->loopring.verdict;
+    return uring_open_both (loop, self);
 }
 
 /* ---- the way out ---- */
 
-static void uring_look (struct ev_loop *loop)
-{
-    struct evi_uring *self = loop->backend_data;
-
-    if (uring_prepare (loop, self) == 0)
-        evi_busy_ask (loop, self);
-}
-
-/* The kernel knows of this row. */
-EVI_COLD static int uring_modify_known (struct ev_loop *loop, struct evi_uring *self, int fd, int want,
-                                        int why)
+/* Whether it listens is asked of a new number only: one that has just answered does not. */
+static int uring_is_guest (struct ev_loop *loop, const struct evi_uring *self, int fd, int want, int why)
 {
     struct evi_row *row = &loop->fds.rows[fd];
-    int fresh = why & EVI_WHY_FRESH;
 
-    if (row->mark & EVI_URING_PARKED) {
-        if (!fresh)
-            return uring_park_tell (loop, self, fd, want);
-        uring_park_tell (loop, self, fd, 0); /* it may be another file now, which the ring takes */
-        row->mark = 0;
+    if (row->kind & (EVI_URING_STAYS | EVI_URING_REFUSED))
+        return 1;
+    if (row->kind & EVI_ROW_OURS)
+        return 0;
+    if (why & EVI_WHY_FRESH && want & EV_READ && !row->told && evi_sys_listens (fd)) {
+        row->kind |= EVI_URING_STAYS;
+        return 1;
     }
-    if (row->mark & EVI_URING_ARMED) {
-        row->mark &= (uint8_t) ~EVI_URING_OFTEN;
-        if (want && !fresh && !(row->mark & EVI_URING_MULTI)) {
-            evi_polls_change (loop, self, fd, want);
-            return 0;
-        }
-        evi_polls_disarm (loop, self, fd);
+    loop->stats.parked_many += self->asked >= self->asked_most;
+    return self->asked >= self->asked_most;
+}
+
+/* From NONE. What the set cannot take, the ring does. */
+static int uring_place (struct ev_loop *loop, struct evi_uring *self, int fd, int want, int why)
+{
+    if (EVI_UNLIKELY (uring_is_guest (loop, self, fd, want, why))) {
+        int err = evi_guests_take (loop, self, fd, want);
+
+        if (err >= 0 || loop->fds.rows[fd].kind & EVI_URING_REFUSED)
+            return err;
     }
-    if (want)
-        evi_polls_arm (loop, self, fd, want);
+    evi_polls_arm (loop, self, fd, want);
     return 0;
+}
+
+/* A program that changes the interest of a row changes it again: on the ring that costs no call. */
+EVI_APART static int uring_modify_guest (struct ev_loop *loop, struct evi_uring *self, int fd, int want,
+                                         int why)
+{
+    struct evi_row *row = &loop->fds.rows[fd];
+
+    if (!want)
+        return 0;
+    if (row->kind & (EVI_URING_STAYS | EVI_URING_REFUSED) || row->mark == want
+        || row->mark & EVI_EPOLLSET_ALWAYS)
+        return evi_guests_modify (loop, self, fd, want, why);
+    if (evi_guests_leave (loop, self, fd) < 0) { /* another file, of which nothing is known */
+        row->told = 0;
+        return uring_place (loop, self, fd, want, why);
+    }
+    if (self->asked >= self->asked_most)
+        evi_guests_make_room (loop, self);
+    evi_polls_arm (loop, self, fd, want);
+    loop->stats.unparked++;
+    return 0;
+}
+
+EVI_APART static int uring_modify_asked (struct ev_loop *loop, struct evi_uring *self, int fd, int want,
+                                         int why)
+{
+    struct evi_row *row = &loop->fds.rows[fd];
+
+    if (want && !(why & EVI_WHY_FRESH) && evi_uring_state (row) == EVI_URING_ONCE) {
+        evi_polls_change (loop, self, fd, want);
+        return 0;
+    }
+    evi_polls_disarm (loop, self, fd);
+    row->told = 0;
+    return want ? uring_place (loop, self, fd, want, why) : 0;
 }
 
 static int uring_modify (struct ev_loop *loop, int fd, int told, int want, int why)
@@ -262,23 +204,50 @@ static int uring_modify (struct ev_loop *loop, int fd, int told, int want, int w
     struct evi_row *row = &loop->fds.rows[fd];
 
     (void) told;
-    if (EVI_UNLIKELY (row->mark & (EVI_URING_PARKED | EVI_URING_ARMED)))
-        return uring_modify_known (loop, self, fd, want, why);
-    if (EVI_UNLIKELY (!want))
+    if (EVI_UNLIKELY (
+            !evi_loopring_ours (loop))) /* it is made anew before it is needed, and all is told again */
         return 0;
-    if (why & EVI_WHY_FRESH && evi_sys_listens (fd) && uring_park_listener (loop, self, fd, want))
-        return 0;
-    loop->stats.polls_rearmed += (why & EVI_WHY_AGAIN) != 0;
-    evi_busy_count (loop, self, fd, why);
-    evi_polls_arm (loop, self, fd, want);
-    return 0;
+    if (why & EVI_WHY_FRESH)
+        row->kind &= (uint8_t) ~EVI_URING_QUIET;
+    switch (evi_uring_state (row)) {
+    case EVI_URING_NONE:
+        return want ? uring_place (loop, self, fd, want, why) : 0;
+    case EVI_URING_GUEST:
+        return uring_modify_guest (loop, self, fd, want, why);
+    default:
+        return uring_modify_asked (loop, self, fd, want, why);
+    }
+}
+
+/* All callbacks have run, and all changes are told: what has answered is asked for again. */
+static void uring_commit (struct ev_loop *loop)
+{
+    struct evi_uring *self = loop->backend_data;
+
+    if (EVI_UNLIKELY (evi_loopring_check (&self->loopring)))
+        return;
+    if (EVI_UNLIKELY (self->guests.poisoned))
+        evi_guests_renew (loop, self);
+    if (self->answered_count)
+        evi_polls_arm_answered (loop, self);
+    if (EVI_UNLIKELY (self->asked > self->asked_most))
+        evi_guests_make_room (loop, self);
+    if (self->has_guests && !self->guests_asked)
+        evi_guests_ask (loop, self);
+}
+
+static int uring_uncommitted (struct ev_loop *loop)
+{
+    const struct evi_uring *self = loop->backend_data;
+
+    return self->answered_count || (self->has_guests && !self->guests_asked);
 }
 
 /* Takes the request back and enters until it has given its file back. What else arrives waits for the next reap.
  * Nonzero: the ring is another thread's, or dead. */
 static int uring_fetch (struct ev_loop *loop, struct evi_uring *self, uint64_t poll, int multi)
 {
-    if (evi_ring_foreign (&self->loopring.ring))
+    if (!evi_loopring_ours (loop))
         return EVI_REBUILD;
     evi_polls_take_back (loop, self, poll, multi);
     for (int tries = 0; tries < URING_FETCH_TRIES; tries++) {
@@ -293,30 +262,31 @@ static int uring_fetch (struct ev_loop *loop, struct evi_uring *self, uint64_t p
     return 0;
 }
 
+/* One that was idle when it was stopped may be stopped again: then it shall cost nothing. */
 static void uring_release (struct ev_loop *loop, int fd)
 {
     struct evi_uring *self = loop->backend_data;
     struct evi_row *row = &loop->fds.rows[fd];
     uint64_t poll = evi_name_row (loop, fd);
-    int armed = row->mark & EVI_URING_ARMED, multi = row->mark & EVI_URING_MULTI;
+    int state = evi_uring_state (row);
 
-    if (row->mark & EVI_URING_PARKED)
-        uring_park_tell (loop, self, fd, 0);
-    evi_busy_forget (self, row);
-    row->gen++;
-    row->mark = row->told = 0;
-    if (!armed || !evi_ring_mine (&self->loopring.ring)) /* a fork child lets the parent's requests be */
+    if (!evi_uring_is_asked (row))
         return;
-    if (evi_polls_drop (loop, self, poll))
+    self->asked -= state == EVI_URING_ONCE;
+    row->gen++;
+    row->told = 0;
+    evi_uring_move (row, EVI_URING_NONE);
+    if (!(row->kind & EVI_ROW_OURS))
+        row->kind |= EVI_URING_STAYS;
+    if (evi_loopring_parents (loop)) /* a fork child lets its parent's requests be */
         return;
     if (loop->waiting) { /* the ring's thread is in the kernel: it takes the request back when it wakes (HK-5) */
         EVI_FIT (self->late, self->late_room, self->late_count + 1);
         self->late[self->late_count++] = poll;
         return;
     }
-    if (uring_fetch (loop, self, poll, multi)
-        < 0) { /* another thread's ring, or a dead one: closing it gives all back */
-        if (uring_reopen (loop) < 0)
+    if (uring_fetch (loop, self, poll, state == EVI_URING_GOOD) < 0) {
+        if (uring_reopen (loop) < 0) /* another thread's ring, or a dead one: closing it gives all back */
             self->loopring.verdict = EVI_FALL;
         loop->stats.rebuilds++;
         evi_fd_retell_all (loop);
@@ -374,8 +344,7 @@ EVI_APART static int uring_sleep_on (struct ev_loop *loop, struct evi_uring *sel
 EVI_APART static int uring_wait_carefully (struct ev_loop *loop, struct evi_uring *self, ev_tstamp limit)
 {
     struct evi_loopring *it = &self->loopring;
-    int sleepy = limit > 0 && !it->stash_count && !self->looks.found && !evi_loopring_news (loop, it),
-        err = 0;
+    int sleepy = limit > 0 && !it->stash_count && !evi_loopring_news (loop, it), err = 0;
 
     if (sleepy ? limit < URING_LONG && evi_ring_flags (&it->ring) & EVI_SQ_TASKRUN
                : !evi_loopring_idle (it)) {
@@ -392,13 +361,15 @@ static int uring_wait (struct ev_loop *loop, ev_tstamp limit)
 {
     struct evi_uring *self = loop->backend_data;
     struct evi_loopring *it = &self->loopring;
-    int err = uring_prepare (loop, self);
+    int err;
 
-    if (EVI_UNLIKELY (err < 0))
-        return err;
+    if (EVI_UNLIKELY (it->verdict)) /* found out at commit */
+        return it->verdict;
     if (EVI_UNLIKELY (it->event_fd >= 0))
         evi_loopring_drain_event_fd (it);
-    if (EVI_UNLIKELY (limit < URING_LONG || it->stash_count || self->looks.found || evi_ring_ready (&it->ring)
+    if (EVI_UNLIKELY (self->guests.always_count))
+        limit = 0;
+    if (EVI_UNLIKELY (limit < URING_LONG || it->stash_count || evi_ring_ready (&it->ring)
                       || !evi_loopring_alarm_serves (it, loop->deadline)))
         return uring_wait_carefully (loop, self, limit);
     err = evi_loopring_enter_here (loop, it, 1, NULL, 0);
@@ -409,85 +380,106 @@ static int uring_wait (struct ev_loop *loop, ev_tstamp limit)
 
 /* ---- the way in ---- */
 
-/* An answer that needs more thought than one that makes a row ready and is the last of its request. */
+/* The kernel will not watch a row, or not now. */
+static void uring_refused (struct ev_loop *loop, int fd, int err)
+{
+    struct evi_row *row = &loop->fds.rows[fd];
+
+    switch (err) {
+    case -ECANCELED: /* the thread that armed it has ended (U-10): arm it from this one */
+    case -ENOMEM:
+    case -EAGAIN:
+    case -EINTR:
+        break;
+    case -EBADF:
+        row->told = 0;
+        evi_fd_broken (loop, fd, err);
+        break;
+    default: /* EINVAL, EOPNOTSUPP: not this kind of file */
+        row->kind |= EVI_URING_REFUSED;
+        evi_fd_again (loop, fd);
+    }
+}
+
+/* RDHUP alone (U-5), or what was not to be told any more. */
+static void uring_polled_nothing (struct evi_row *row, const struct evi_cqe *cqe)
+{
+    if ((uint32_t) cqe->res & EPOLLRDHUP)
+        row->kind |= EVI_URING_QUIET;
+}
+
+/* An answer that needs more thought than one of a one-shot request that makes a row ready. */
 EVI_APART static void uring_polled_oddly (struct ev_loop *loop, struct evi_uring *self,
                                           const struct evi_cqe *cqe)
 {
-    uint32_t fd = (uint32_t) cqe->user_data;
+    int fd = (int) (uint32_t) cqe->user_data, got;
     struct evi_row *row = &loop->fds.rows[fd];
-    unsigned mark = row->mark;
-    int more = cqe->flags & EVI_CQE_F_MORE, got;
 
-    if (!more) {
-        evi_busy_forget (self, row);
-        row->gen += (mark & EVI_URING_LOOKED) != 0; /* it will be armed anew, perhaps for other events */
-        row->mark = mark & (EVI_URING_QUIET | EVI_URING_OFTEN);
-    }
+    if (!(cqe->flags & EVI_CQE_F_MORE))
+        evi_polls_over (self, row, fd);
     if (EVI_UNLIKELY (cqe->res < 0 || cqe->res & POLLNVAL)) {
-        uring_refused (loop, self, (int) fd, cqe->res < 0 ? cqe->res : -EBADF);
-        return;
-    }
-    if (mark & EVI_URING_BUSY) {
-        evi_busy_polled (loop, self, (int) fd, cqe);
+        uring_refused (loop, fd, cqe->res < 0 ? cqe->res : -EBADF);
         return;
     }
     got = evi_bits_got ((unsigned) cqe->res);
-    if (EVI_UNLIKELY (!(got & row->told))) { /* RDHUP alone (U-5), or what was not to be told any more */
-        row->mark |= (uint32_t) cqe->res & EPOLLRDHUP ? EVI_URING_QUIET : 0;
-        if (!more)
-            evi_fd_again (loop, (int) fd);
+    if (EVI_UNLIKELY (!(got & row->told))) {
+        uring_polled_nothing (row, cqe);
         return;
     }
-    if (EVI_UNLIKELY (mark & EVI_URING_QUIET))
-        row->mark &= (uint8_t) ~EVI_URING_QUIET;
-    self->batch++;
-    evi_fd_ready (loop, (int) fd, got);
-    if (!more)
-        evi_fd_again (loop, (int) fd);
-    else if (!(row->kind & EVI_ROW_OURS)) /* a quiet row has news: back to one-shot, before the next sleep */
-        evi_fd_change (loop, (int) fd, EVI_WHY_AGAIN);
+    row->kind &= (uint8_t) ~EVI_URING_QUIET;
+    evi_fd_ready (loop, fd, got);
+    if (evi_uring_state (row) == EVI_URING_GOOD && !(row->kind & EVI_ROW_OURS))
+        evi_fd_change (loop, fd,
+                       EVI_WHY_AGAIN); /* a quiet row has news: back to one-shot, before the next sleep */
 }
 
-/* Is the row going to be armed again as it was? Most are, unless the peer is at its end, or the program has stopped or
- * changed it in a callback before and not let it be since. */
-EVI_INLINE_HOT int uring_stays (const struct evi_uring *self, const struct evi_row *row,
-                                const struct evi_cqe *cqe)
-{
-    return self->few && !((uint32_t) cqe->res & (EPOLLERR | EPOLLHUP | EPOLLRDHUP))
-           && (!(row->kind & EVI_ROW_RESTLESS) || row->mark & EVI_URING_OFTEN || self->loopring.early);
-}
-
-EVI_APART static void uring_polled (struct ev_loop *loop, struct evi_uring *self, const struct evi_cqe *cqe)
+static void uring_polled (struct ev_loop *loop, struct evi_uring *self, const struct evi_cqe *cqe)
 {
     uint32_t fd = (uint32_t) cqe->user_data;
     struct evi_row *row = &loop->fds.rows[fd];
-    unsigned mark;
-    int got;
+    int got = evi_bits_got ((unsigned) cqe->res);
 
-    if (EVI_UNLIKELY (fd >= loop->fds.count || cqe->user_data != evi_name_row (loop, (int) fd)
-                      || !((mark = row->mark) & EVI_URING_ARMED))) {
+    if (EVI_UNLIKELY (fd >= loop->fds.count || cqe->user_data != evi_name_row (loop, (int) fd))) {
         loop->stats.stale++;
         return;
     }
-    got = evi_bits_got ((unsigned) cqe->res);
-    if (EVI_UNLIKELY (mark & ~(EVI_URING_ARMED | EVI_URING_OFTEN) || cqe->res < 0 || cqe->res & POLLNVAL
+    if (EVI_UNLIKELY (evi_uring_state (row) != EVI_URING_ONCE || cqe->res & ~(POLLIN | POLLOUT)
                       || !(got & row->told))) {
         uring_polled_oddly (loop, self, cqe);
         return;
     }
-    self->batch++;
-    if (!uring_stays (self, row, cqe) || !evi_polls_arm_early (loop, self, cqe->user_data)) {
-        row->mark = mark & EVI_URING_OFTEN;
-        evi_fd_again (loop, (int) fd);
-    }
+    evi_polls_over (self, row, (int) fd);
     evi_fd_ready (loop, (int) fd, got);
+}
+
+/* Found while callbacks run, when what it says may be read by one of them: it is asked for again. Not so our own, which
+ * nobody else reads, and those that stay for good, which have said it once and for all. */
+static int uring_aside (struct ev_loop *loop, const struct evi_cqe *cqe)
+{
+    struct evi_uring *self = loop->backend_data;
+    int fd = (int) (uint32_t) cqe->user_data;
+
+    switch (evi_name_tag (cqe->user_data)) {
+    case EVI_NAME_SET:
+        self->guests_asked &= cqe->user_data != evi_guests_name (self);
+        return 1;
+    case EVI_NAME_POLL:
+        if (evi_uring_state (&loop->fds.rows[fd]) != EVI_URING_ONCE)
+            return 0;
+        evi_polls_over (self, &loop->fds.rows[fd], fd);
+        if (cqe->res >= 0 && !(evi_bits_got ((unsigned) cqe->res) & loop->fds.rows[fd].told))
+            uring_polled_nothing (&loop->fds.rows[fd], cqe);
+        return 1;
+    default:
+        return 0;
+    }
 }
 
 static void uring_complete_own (struct ev_loop *loop, struct evi_uring *self, const struct evi_cqe *cqe)
 {
     switch (evi_name_tag (cqe->user_data)) {
-    case EVI_NAME_PARK:
-        uring_park_reap (loop, self);
+    case EVI_NAME_SET:
+        evi_guests_reap (loop, self, cqe);
         break;
     case EVI_NAME_ALARM:
         evi_loopring_alarm_over (&self->loopring, cqe);
@@ -523,17 +515,11 @@ static void uring_reap (struct ev_loop *loop)
 {
     struct evi_uring *self = loop->backend_data;
 
-    if (EVI_UNLIKELY (self->loopring.ring.fd < 0 || !evi_ring_mine (&self->loopring.ring)))
-        return;
     if (EVI_UNLIKELY (self->late_count))
         uring_take_back_late (loop, self);
-    self->batch = 0;
-    self->few = evi_ring_ready (&self->loopring.ring) < self->loopring.busy_batch
-                && !evi_ring_queued (&self->loopring.ring)
-                && self->loopring.event_fd < 0; /* who sleeps on that asks for what is queued at any time */
-    if (self->looks.count)
-        evi_busy_reap (loop, self);
     evi_loopring_reap (loop, &self->loopring, uring_complete);
+    if (EVI_UNLIKELY (self->guests.always_count))
+        evi_epollset_reap_always (loop, &self->guests);
 }
 
 /* ---- inside another loop ---- */
@@ -542,7 +528,7 @@ static void uring_flush (struct ev_loop *loop)
 {
     struct evi_uring *self = loop->backend_data;
 
-    if (uring_prepare (loop, self) == 0 && !evi_loopring_idle (&self->loopring))
+    if (evi_loopring_check (&self->loopring) == 0 && !evi_loopring_idle (&self->loopring))
         evi_loopring_enter (loop, &self->loopring, 0, &evi_at_once, 0);
 }
 
@@ -616,6 +602,56 @@ static int uring_confirm (struct ev_loop *loop)
     return 1;
 }
 
+/* ---- is it true? ---- */
+
+static const char *uring_row_fault (const struct evi_row *row)
+{
+    int state = evi_uring_state (row), ours = row->kind & EVI_ROW_OURS;
+
+    if (state == EVI_URING_ONCE && (ours || row->kind & EVI_URING_QUIET))
+        return "a row that should stay asked for is asked once";
+    if (state == EVI_URING_GOOD && !ours && !(row->kind & EVI_URING_QUIET) && !row->why)
+        return "a row that should be asked once stays asked for";
+    if (state != EVI_URING_GUEST && row->mark)
+        return "a row that is no guest is in the set";
+    if (state == EVI_URING_GUEST && row->told & ~row->mark && !(row->mark & EVI_EPOLLSET_ALWAYS))
+        return "the set does not know what a guest wants";
+    if (evi_uring_is_asked (row) && !row->told && !row->why)
+        return "a row is asked for that nobody wants";
+    return NULL;
+}
+
+static int uring_has_answered (const struct evi_uring *self, int fd)
+{
+    for (unsigned i = 0; i < self->answered_count; i++)
+        if (self->answered[i] == fd)
+            return 1;
+    return 0;
+}
+
+/* Each row that is wanted is asked for, or going to be; and there are as many as we think. */
+static void uring_verify (struct ev_loop *loop)
+{
+    const struct evi_uring *self = loop->backend_data;
+    unsigned asked = 0;
+
+    if (self->loopring.verdict || !evi_loopring_ours (loop))
+        return;
+    for (unsigned fd = 0; fd < loop->fds.count; fd++) {
+        const struct evi_row *row = &loop->fds.rows[fd];
+        const char *fault = uring_row_fault (row);
+
+        asked += evi_uring_state (row) == EVI_URING_ONCE;
+        if (!fault && evi_uring_state (row) == EVI_URING_NONE && row->told && !row->why
+            && !uring_has_answered (self, (int) fd))
+            fault = "a row that is wanted is not asked for";
+        if (fault)
+            evi_broken ("ev_verify", fault);
+    }
+    if (asked != self->asked)
+        evi_broken ("ev_verify", "the rows that are asked for are miscounted");
+}
+
 EVI_HOME const struct evi_backend evi_uring = {
     .name = "io_uring",
     .call = "io_uring_enter",
@@ -625,13 +661,15 @@ EVI_HOME const struct evi_backend evi_uring = {
     .close = uring_close,
     .reopen = uring_reopen,
     .modify = uring_modify,
-    .look = uring_look,
+    .commit = uring_commit,
+    .uncommitted = uring_uncommitted,
     .wait = uring_wait,
     .reap = uring_reap,
     .release = uring_release,
     .flush = uring_flush,
     .expose = uring_expose,
     .confirm = uring_confirm,
+    .verify = uring_verify,
 };
 
 #endif

@@ -35,6 +35,12 @@
 #define EVI_COLD __attribute__ ((cold, noinline))
 /* The same for what is no rarity, beside a shorter way that should not pay for it. */
 #define EVI_APART __attribute__ ((noinline))
+/* What must be so where two rooms meet: who gives says it, who takes checks it. In test builds. */
+#if EVI_ASSERTS
+#define EVI_ASSERT(x) assert (x)
+#else
+#define EVI_ASSERT(x) ((void) sizeof (x))
+#endif
 #define EVI_COUNT(array) (sizeof (array) / sizeof *(array))
 
 #define EVI_IO_BITS (EV_READ | EV_WRITE)

@@ -43,3 +43,9 @@ EVI void evi_misuse (const char *call, const char *rule)
     evi_complain (call, rule);
     abort ();
 }
+
+EVI void evi_broken (const char *call, const char *what)
+{
+    fprintf (stderr, "evring: %s has found a fault of the library's own: %s\n", call, what);
+    abort ();
+}

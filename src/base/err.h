@@ -12,6 +12,9 @@ EVI int evi_syserr_watched (void); /* the program has set a callback */
 /* The program broke a rule, and there is no watcher to tell: message and abort. */
 EVI_COLD EVI void evi_misuse (const char *call, const char *rule);
 
+/* We broke one: what ev_verify finds that is no doing of the program's. Message and abort. */
+EVI_COLD EVI void evi_broken (const char *call, const char *what);
+
 /* The program broke a rule; the caller goes on to tell the watcher. */
 EVI_COLD EVI void evi_complain (const char *call, const char *rule);
 

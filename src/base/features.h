@@ -76,6 +76,11 @@
 #define EV_VERIFY (EV_FEATURE_API ? 1 : 0)
 #endif
 
+/* Does the library check its own assumptions as it goes? The test builds do. */
+#ifndef EVI_ASSERTS
+#define EVI_ASSERTS 0
+#endif
+
 #ifndef EV_PID_HASHSIZE /* lists of child watchers, by pid; a power of two */
 #define EV_PID_HASHSIZE (EV_FEATURE_DATA ? 16 : 1)
 #endif

@@ -198,6 +198,11 @@ EVI const char *evi_sys_environment (const char *name)
     return getuid () == geteuid () && getgid () == getegid () ? getenv (name) : NULL;
 }
 
+EVI void evi_sys_at_fork (void (*in_child) (void))
+{
+    pthread_atfork (NULL, NULL, in_child);
+}
+
 EVI uintptr_t evi_sys_thread (void)
 {
     return (uintptr_t) pthread_self ();

@@ -66,6 +66,9 @@ EVI_INLINE_HOT int evi_sys_same_process (unsigned number)
     return EVI_LIKELY (page && __atomic_load_n (page, __ATOMIC_RELAXED) == number);
 }
 
+/* Called in each child that fork makes, not in those of vfork and clone. For good. */
+EVI void evi_sys_at_fork (void (*in_child) (void));
+
 /* An environment variable; they count only while the process runs as who started it. NULL: not set. */
 EVI const char *evi_sys_environment (const char *name);
 

@@ -32,9 +32,11 @@ struct evi_backend {
 
     /* The rest may be NULL. */
 
-    /* Before each wait, while the loop is still the caller's alone, once it has set fds.unsure: asks which rows are
-     * ready of those that the kernel tells changes of only. The answers are handed over by reap. Never blocks. */
-    void (*look) (struct ev_loop *loop);
+    /* All changes are told, and all callbacks have run: what was reported, and is wanted as before, may be asked for
+     * again. At the end of each evi_fd_reify. */
+    void (*commit) (struct ev_loop *loop);
+    /* Nonzero: there is something that commit would ask for. */
+    int (*uncommitted) (struct ev_loop *loop);
     /* The last watcher of fd is gone: when this returns the kernel holds nothing of it, so that close closes. */
     void (*release) (struct ev_loop *loop, int fd);
     /* Submits what is queued, without waiting or reaping: for a loop inside another one. */
@@ -44,6 +46,8 @@ struct evi_backend {
     /* That descriptor is readable: would wait find something? NULL: it would. If not, it is readable no more. */
     int (*confirm) (struct ev_loop *loop);
     void (*dump) (struct ev_loop *loop, FILE *out);
+    /* Are rows and kernel of one mind, as far as can be seen? Reports through evi_misuse. */
+    void (*verify) (struct ev_loop *loop);
 };
 
 /* What wait may answer besides a system call's errno. */

@@ -79,21 +79,14 @@ EVI_APART static void fd_tell_changes (struct ev_loop *loop)
     fd_forget_told (&loop->fds, count);
 }
 
-/* All callbacks have run: what is queued for the rows they were about may be sent. */
-static void fd_early_is_due (struct ev_loop *loop)
-{
-    loop->stats.polls_armed += loop->fds.early;
-    loop->stats.polls_rearmed += loop->fds.early;
-    loop->fds.early = 0;
-}
-
 EVI void evi_fd_reify (struct ev_loop *loop)
 {
-    fd_early_is_due (loop);
     if (EVI_UNLIKELY (loop->fds.nowhere))
         fd_break_chain (loop, &loop->fds.nowhere);
     if (loop->fds.change_count)
         fd_tell_changes (loop);
+    if (loop->backend->commit)
+        loop->backend->commit (loop);
 }
 
 /* Latest first: the queue turns them round, so that the earliest started is called first (IO-4). */
@@ -157,6 +150,7 @@ EVI void evi_fd_retell_all (struct ev_loop *loop)
         row->gen++;
         row->told = 0;
         row->mark = 0;
+        row->kind &= EVI_ROW_OURS;
         if (row->head)
             evi_fd_change (loop, (int) fd, EVI_WHY_FRESH);
     }
@@ -179,14 +173,33 @@ EVI int evi_fd_break_highest (struct ev_loop *loop)
     return 0;
 }
 
+static void fd_verify_chain (const struct evi_row *row, int fd)
+{
+    for (ev_watcher_list *w = row->head; w; w = w->next) {
+        evi_watcher_verify ((ev_watcher *) w, 1);
+        if (((ev_io *) w)->fd != fd)
+            evi_misuse ("ev_verify", "the fd of an ev_io was changed while it was active");
+    }
+}
+
+/* A row is on the change list once, with a reason, or the kernel was told what its watchers want. */
 EVI void evi_fd_verify (struct ev_loop *loop)
 {
-    for (unsigned fd = 0; fd < loop->fds.count; fd++)
-        for (ev_watcher_list *w = loop->fds.rows[fd].head; w; w = w->next) {
-            evi_watcher_verify ((ev_watcher *) w, 1);
-            if (((ev_io *) w)->fd != (int) fd)
-                evi_misuse ("ev_verify", "the fd of an ev_io was changed while it was active");
-        }
+    unsigned listed = 0;
+
+    for (unsigned fd = 0; fd < loop->fds.count; fd++) {
+        const struct evi_row *row = &loop->fds.rows[fd];
+
+        fd_verify_chain (row, (int) fd);
+        listed += row->why != 0;
+        if (!row->why && row->told != evi_fd_want (row))
+            evi_broken ("ev_verify", "a row has changed and is not on the change list");
+    }
+    for (unsigned i = 0; i < loop->fds.change_count; i++)
+        if (!loop->fds.rows[loop->fds.changes[i]].why)
+            evi_broken ("ev_verify", "a row is on the change list without a reason");
+    if (listed != loop->fds.change_count)
+        evi_broken ("ev_verify", "a row is on the change list twice");
 }
 
 EVI void evi_fd_free (struct ev_loop *loop)

@@ -12,12 +12,8 @@ enum {
     EVI_WHY_PROGRAM = EVI_WHY_EVENTS | EVI_WHY_FRESH /* … and not the kernel's doing */
 };
 
-/* What kind of row it is. */
-enum {
-    EVI_ROW_OURS = 1, /* a descriptor of the library, which we always drain */
-    EVI_ROW_RESTLESS =
-        2 /* the backend's: a callback has stopped or changed it, where that was not expected */
-};
+/* row->kind: the lowest bit is core's, the others are the backend's. */
+enum { EVI_ROW_OURS = 1 }; /* a descriptor of the library, which we always drain */
 
 struct evi_row {
     ev_watcher_list *head; /* the ev_io watchers on this fd, latest first */
@@ -25,16 +21,14 @@ struct evi_row {
     uint8_t told;          /* EV_READ | EV_WRITE as last given to the backend */
     uint8_t why;           /* nonzero: on the change list */
     uint8_t mark;          /* the backend's own byte */
-    uint8_t kind;          /* EVI_ROW_* */
+    uint8_t kind;          /* EVI_ROW_OURS; a ring's: its state and what is known of the file */
 };
 
 _Static_assert(sizeof (struct evi_row) <= 16, "four rows to a cache line");
 
 struct evi_fds {
     ev_watcher_list *nowhere; /* ev_io started on descriptors that do not exist, until they are told so */
-    int unsure;      /* there are rows, or were, about which the backend has to look before it waits */
-    unsigned early;  /* rows armed again before their callbacks ran: what is queued may not be sent yet */
-    int told_broken; /* EV_ERROR was fed since the last sleep: the next one must not make it wait */
+    int told_broken;          /* EV_ERROR was fed since the last sleep: the next one must not make it wait */
     struct evi_row *rows;
     int *changes;
     unsigned count; /* rows there are */

@@ -16,6 +16,7 @@
 struct evi_signalfd; /* watch/signal.c */
 struct evi_inotify;  /* watch/stat.c */
 struct evi_loopring; /* backend/loopring.h */
+struct evi_ring;     /* backend/ring.h */
 struct evi_ops;      /* ops/op.h */
 
 struct ev_loop {
@@ -36,6 +37,8 @@ struct ev_loop {
         void (*landed) (struct ev_loop *loop, uint64_t name, int32_t result, uint32_t flags);
         void (*recall) (struct ev_loop *loop); /* it is about to be closed: take back what is in flight */
         void (*lost) (struct ev_loop *loop);   /* it is closed: nothing comes any more */
+        /* Calls back with the name of each of its requests that is in the ring. */
+        void (*names) (struct ev_loop *loop, void (*each) (const struct evi_ring *ring, uint64_t name));
         void (*reaped) (struct ev_loop *loop, int pid, int status); /* the default loop has reaped a child */
         int (*helps) (void *w); /* a timer or io watcher of an operation, not of the program */
         void (*walk) (struct ev_loop *loop, void (*cb) (EV_P_ int type, void *w));

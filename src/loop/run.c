@@ -125,8 +125,6 @@ EVI_INLINE_HOT int run_backend_wait (struct ev_loop *loop, ev_tstamp limit)
 {
     int err;
 
-    if (EVI_UNLIKELY (loop->fds.unsure))
-        loop->backend->look (loop);
     loop->deadline = loop->clock.mono + limit; /* behind the hook another thread may look at the clock */
     loop->waiting = 1;
     if (loop->release)

@@ -9,6 +9,8 @@ void ev_verify (EV_P) EV_NOEXCEPT
     if (loop->activecnt < -1)
         evi_misuse ("ev_verify", "more references were given back than taken (ev_unref)");
     evi_fd_verify (loop);
+    if (loop->backend->verify)
+        loop->backend->verify (loop);
     evi_heap_verify (&loop->timers);
     evi_heap_verify (&loop->periodics);
     evi_pending_verify (loop);

@@ -408,7 +408,7 @@ EVI int evi_op_uring_take_back (struct ev_loop *loop, ev_op *op)
     struct evi_ring *ring = &loop->ring->ring;
     uint64_t name = loop->ops->slots[op->slot].name;
 
-    if (!evi_loopring_mine (loop->ring))
+    if (!evi_loopring_ours (loop))
         return 0;
     for (unsigned i = evi_ring_queued (ring); i-- > 0;)
         if (evi_ring_unsent (ring, i)->user_data == name) {
@@ -746,7 +746,7 @@ static void op_uring_fetch_ops (struct ev_loop *loop, ev_op *op)
     unsigned rounds = 0;
     int ask = 1;
 
-    if (!evi_loopring_mine (loop->ring)) {
+    if (!evi_loopring_ours (loop)) {
         op_uring_abandon (loop, EVI_REBUILD);
         return;
     }
@@ -778,14 +778,26 @@ EVI void evi_op_uring_stop (struct ev_loop *loop, ev_op *op)
 
 static void op_uring_recall (struct ev_loop *loop)
 {
-    if (!loop->ops || !loop->ring || loop->ops->recalling || loop->ring->ring.fd < 0
-        || !evi_ring_mine (&loop->ring->ring))
+    if (!loop->ops || !loop->ring || loop->ops->recalling || evi_loopring_parents (loop))
         return;
     loop->ops->recalling = 1;
     op_uring_take_back_all (loop);
-    if (evi_loopring_mine (loop->ring))
+    if (evi_loopring_ours (loop))
         op_uring_fetch_ops (loop, NULL);
     loop->ops->recalling = 0;
+}
+
+static void op_uring_names (struct ev_loop *loop,
+                            void (*each) (const struct evi_ring *ring, uint64_t name))
+{
+    const struct evi_ops *ops = loop->ops;
+
+    for (unsigned i = 0; ops && i < ops->active.count; i++) {
+        const ev_op *op = (const ev_op *) ops->active.items[i];
+
+        if (op->state == EVI_STATE_RING)
+            each (&loop->ring->ring, ops->slots[op->slot].name);
+    }
 }
 
 /* Does the kernel move data of a file into or out of somebody's buffer? */
@@ -892,7 +904,7 @@ EVI void evi_op_uring_withdraw (struct ev_pool *pool)
 {
     if (!pool->kernel)
         return;
-    if (evi_loopring_mine (pool->loop->ring))
+    if (evi_loopring_ours (pool->loop))
         evi_ring_drop_buffers (&pool->loop->ring->ring, pool->group);
     op_uring_pool_end (pool);
 }
@@ -1006,6 +1018,7 @@ EVI void evi_op_uring_open (struct ev_loop *loop)
     loop->riders.landed = op_uring_landed;
     loop->riders.recall = op_uring_recall;
     loop->riders.lost = op_uring_lost;
+    loop->riders.names = op_uring_names;
     loop->ops->forbidden = text && !strcmp (text, "ready");
     if (text && !strcmp (text, "uring"))
         ev_op_ring (EV_A);

@@ -73,7 +73,7 @@ EVI void evi_pinned_end (struct ev_pool *pool)
     struct ev_loop *loop = pool->loop;
 
     if (pool->pinned < 0 || !loop->ring || pool->pinned_epoch != loop->ring->epoch
-        || !evi_loopring_mine (loop->ring))
+        || !evi_loopring_ours (loop))
         return;
     evi_ring_pin (&loop->ring->ring, (unsigned) pool->pinned, NULL, 0);
     loop->ops->pinned_free |= (uint32_t) 1 << pool->pinned;

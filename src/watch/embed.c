@@ -48,6 +48,12 @@ static void embed_follow (struct ev_loop *loop, ev_embed *w)
     ev_io_start (loop, &w->io);
 }
 
+static int embed_has_to_tell (struct ev_loop *inner)
+{
+    return inner->fds.change_count || inner->op_started
+           || (inner->backend->uncommitted && inner->backend->uncommitted (inner));
+}
+
 /* The inner loop's changes have to reach the kernel before the outer loop sleeps (EM-4). Running it tells them,
  * and deals with what is ready at once; what that has changed again is only told, or a descriptor that is
  * always ready would keep us here. */
@@ -58,7 +64,7 @@ static void embed_prepare (EV_P_ ev_prepare *prepare, int revents)
 
     (void) revents;
     embed_follow (loop, w);
-    if (inner->fds.change_count || inner->op_started) {
+    if (embed_has_to_tell (inner)) {
         ev_run (inner, EVRUN_NOWAIT);
         evi_fd_reify (inner);
     }

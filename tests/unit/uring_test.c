@@ -81,11 +81,11 @@ TEST (
 
         poll_with_answer (loop, refusals[i]);
         ck_assert_int_eq (calls, 0);
-        ck_assert_uint_eq (loop->stats.parked, 1);
         for (int run = 1; run <= 5; run++) {
             ev_run (loop, EVRUN_NOWAIT);
             ck_assert_int_eq (calls, run);
         }
+        ck_assert_uint_eq (loop->stats.parked, 1);
         ck_assert_int_eq (last_revents, EV_READ);
         end (loop, &w, fd);
     }
@@ -134,7 +134,7 @@ TEST (listener_that_epoll_refuses_is_served_by_the_ring) // decision 0010
     evi_sys_fault = no_room_in_epoll;
     watch (loop, &w, fd, EV_READ);
     ev_run (loop, EVRUN_NOWAIT);
-    ck_assert (loop->fds.rows[fd].mark & EVI_URING_ARMED);
+    ck_assert (evi_uring_state (&loop->fds.rows[fd]) == EVI_URING_ONCE);
     ck_assert_int_eq (connect (peer, (struct sockaddr *) &nameless, size), 0);
     ev_run (loop, EVRUN_NOWAIT);
     ck_assert_int_eq (calls, 1);
@@ -186,62 +186,11 @@ TEST (answer_with_rdhup_alone_is_not_an_event_and_arms_a_quiet_request) // U-5
     poll_with_answer (loop, 0x2000);
     ck_assert_int_eq (calls, 0);
     evi_fd_reify (loop);
-    ck_assert (loop->fds.rows[fd[0]].mark & EVI_URING_MULTI);
+    ck_assert_int_eq (evi_uring_state (&loop->fds.rows[fd[0]]), EVI_URING_GOOD);
     ev_run (loop, EVRUN_NOWAIT); /* a real event ends the quiet, and the row is one-shot again */
     ck_assert_int_eq (calls, 1);
     evi_fd_reify (loop);
-    ck_assert (!(loop->fds.rows[fd[0]].mark & EVI_URING_MULTI));
-    end (loop, &w, fd);
-}
-
-static void take_and_stop (struct ev_loop *loop, ev_io *w, int revents)
-{
-    unsigned long long enters = loop->stats.enters;
-
-    count (loop, w, revents);
-    ck_assert_int_eq (read (w->fd, &(char){ 0 }, 1), 1);
-    ck_assert_uint_eq (evi_ring_queued (&uring_of (loop)->loopring.ring), 1);
-    ev_io_stop (loop, w);
-    ck_assert_uint_eq (loop->stats.enters, enters);
-    ck_assert_uint_eq (evi_ring_unsent (&uring_of (loop)->loopring.ring, 0)->opcode, EVI_OP_NOP);
-}
-
-/* Mostly the next request of a descriptor is in the queue when its callback runs. */
-TEST (request_that_was_not_sent_is_taken_back_without_a_call) // rule 4
-{
-    int fd[2];
-    ev_io w;
-    struct ev_loop *loop = ready_pipe (&w, fd);
-
-    ev_run (loop, EVRUN_NOWAIT);
-    ck_assert_uint_eq (loop->fds.early, 1);
-    ev_set_cb (&w, take_and_stop);
-    ev_run (loop, EVRUN_NOWAIT);
-    ck_assert_int_eq (calls, 2);
-    ev_run (loop, EVRUN_NOWAIT);
-    ck_assert_uint_eq (loop->stats.polls_removed, 0);
-    end (loop, &w, fd);
-}
-
-TEST (request_of_a_descriptor_that_was_stopped_in_its_callback_is_not_queued_early_at_once) // decision 0009
-{
-    int fd[2];
-    ev_io w;
-    struct ev_loop *loop = ready_pipe (&w, fd);
-
-    ev_set_cb (&w, take_and_stop);
-    ev_run (loop, EVRUN_NOWAIT);
-    ck_assert_int_eq (write (fd[1], "x", 1), 1);
-    watch (loop, &w, fd[0], EV_READ);
-    for (unsigned i = 0; i < 3; i++) {
-        ev_run (loop, EVRUN_NOWAIT);
-        ck_assert_uint_eq (loop->fds.early, i > 0);
-    }
-    close (fd[1]);
-    ev_run (loop, EVRUN_NOWAIT); /* nor after the peer has left */
-    ck_assert_uint_eq (loop->fds.early, 0);
-    ck_assert_int_eq (calls, 5);
-    fd[1] = dup (fd[0]);
+    ck_assert_int_eq (evi_uring_state (&loop->fds.rows[fd[0]]), EVI_URING_ONCE);
     end (loop, &w, fd);
 }
 
@@ -254,7 +203,7 @@ TEST (answer_of_a_request_that_was_changed_too_late_is_not_an_event_and_arms_an_
     poll_with_answer (loop, POLLOUT);
     ck_assert_int_eq (calls, 0);
     evi_fd_reify (loop);
-    ck_assert_uint_eq (loop->fds.rows[fd[0]].mark & ~EVI_URING_OFTEN, EVI_URING_ARMED);
+    ck_assert_int_eq (evi_uring_state (&loop->fds.rows[fd[0]]), EVI_URING_ONCE);
     end (loop, &w, fd);
 }
 
@@ -270,7 +219,7 @@ TEST (report_under_another_generation_is_dropped) // U-3, rule "readiness carrie
     loop->backend->reap (loop);
     ck_assert_uint_eq (loop->stats.stale, 1);
     ck_assert (!ev_is_pending (&w));
-    evi_fd_retell_all (loop);
+    evi_loop_rebuild (loop);
     end (loop, &w, fd);
 }
 
