@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 
 /* Under callgrind only the span counts: run.py instructions starts it with collection switched off. */
@@ -24,18 +25,33 @@ static int64_t timeval_ns (struct timeval tv)
     return tv.tv_sec * INT64_C (1000000000) + tv.tv_usec * INT64_C (1000);
 }
 
-static void span_read (struct bench_span *span)
+static void span_fill (struct bench_span *span, const struct rusage *usage)
 {
     struct timespec now;
-    struct rusage usage;
 
     clock_gettime (CLOCK_MONOTONIC, &now);
-    getrusage (RUSAGE_SELF, &usage);
     span->wall_ns = now.tv_sec * INT64_C (1000000000) + now.tv_nsec;
-    span->user_ns = timeval_ns (usage.ru_utime);
-    span->sys_ns = timeval_ns (usage.ru_stime);
-    span->slept = usage.ru_nvcsw;
-    span->preempted = usage.ru_nivcsw;
+    span->user_ns = timeval_ns (usage->ru_utime);
+    span->sys_ns = timeval_ns (usage->ru_stime);
+    span->slept = usage->ru_nvcsw;
+    span->preempted = usage->ru_nivcsw;
+}
+
+static void span_read (struct bench_span *span)
+{
+    struct rusage usage;
+
+    getrusage (RUSAGE_SELF, &usage);
+    span_fill (span, &usage);
+}
+
+static void span_subtract (struct bench_span *now, const struct bench_span *then)
+{
+    now->wall_ns -= then->wall_ns;
+    now->user_ns -= then->user_ns;
+    now->sys_ns -= then->sys_ns;
+    now->slept -= then->slept;
+    now->preempted -= then->preempted;
 }
 
 void bench_begin (struct bench_span *span)
@@ -50,11 +66,34 @@ void bench_end (struct bench_span *span)
 
     CALLGRIND_TOGGLE_COLLECT;
     span_read (&now);
-    span->wall_ns = now.wall_ns - span->wall_ns;
-    span->user_ns = now.user_ns - span->user_ns;
-    span->sys_ns = now.sys_ns - span->sys_ns;
-    span->slept = now.slept - span->slept;
-    span->preempted = now.preempted - span->preempted;
+    span_subtract (&now, span);
+    *span = now;
+}
+
+void bench_end_child (struct bench_span *span, int child)
+{
+    struct bench_span now;
+    struct rusage usage;
+    int status;
+
+    if (wait4 (child, &status, 0, &usage) < 0)
+        bench_die ("wait4");
+    if (status != 0) {
+        errno = EPROTO;
+        bench_die ("the child failed");
+    }
+    span_fill (&now, &usage);
+    span_subtract (&now, span);
+    *span = now;
+}
+
+void bench_add (struct bench_span *sum, const struct bench_span *span)
+{
+    sum->wall_ns += span->wall_ns;
+    sum->user_ns += span->user_ns;
+    sum->sys_ns += span->sys_ns;
+    sum->slept += span->slept;
+    sum->preempted += span->preempted;
 }
 
 void bench_report (const struct bench_span *span, long events, const char *library)
@@ -88,9 +127,10 @@ void bench_need_fds (int count)
 
     getrlimit (RLIMIT_NOFILE, &limit);
     if (limit.rlim_max < (rlim_t) count)
-        bench_skip ("the limit of open files is too low");
+        limit.rlim_max = (rlim_t) count; /* root may */
     limit.rlim_cur = limit.rlim_max;
-    setrlimit (RLIMIT_NOFILE, &limit);
+    if (setrlimit (RLIMIT_NOFILE, &limit))
+        bench_skip ("the limit of open files (ulimit -Hn) is too low");
 }
 
 void bench_die (const char *what)
@@ -127,21 +167,14 @@ void bench_shuffle (int *order, int count)
 }
 
 static const struct option option_names[] = {
-    { "backend", required_argument, 0, 'b' },
-    { "fds", required_argument, 0, 'n' },
-    { "active", required_argument, 0, 'a' },
-    { "connections", required_argument, 0, 'c' },
-    { "size", required_argument, 0, 's' },
-    { "depth", required_argument, 0, 'd' },
-    { "direct", required_argument, 0, 'D' },
-    { "file", required_argument, 0, 'f' },
-    { "timers", required_argument, 0, 't' },
-    { "events", required_argument, 0, 'e' },
-    { "cpu", required_argument, 0, 'p' },
-    { "client-cpu", required_argument, 0, 'q' },
-    { "mode", required_argument, 0, 'm' },
-    { "collect", required_argument, 0, 'g' },
-    { 0, 0, 0, 0 },
+    { "backend", required_argument, 0, 'b' },     { "fds", required_argument, 0, 'n' },
+    { "active", required_argument, 0, 'a' },      { "ends", required_argument, 0, 'E' },
+    { "connections", required_argument, 0, 'c' }, { "size", required_argument, 0, 's' },
+    { "depth", required_argument, 0, 'd' },       { "direct", required_argument, 0, 'D' },
+    { "file", required_argument, 0, 'f' },        { "timers", required_argument, 0, 't' },
+    { "events", required_argument, 0, 'e' },      { "cpu", required_argument, 0, 'p' },
+    { "client-cpu", required_argument, 0, 'q' },  { "mode", required_argument, 0, 'm' },
+    { "collect", required_argument, 0, 'g' },     { 0, 0, 0, 0 },
 };
 
 struct bench_options bench_options (int argc, char **argv)
@@ -150,6 +183,7 @@ struct bench_options bench_options (int argc, char **argv)
         .backend = "epoll",
         .fds = 100,
         .active = 1,
+        .ends = 1,
         .connections = 1,
         .size = 64,
         .depth = 1,
@@ -172,6 +206,9 @@ struct bench_options bench_options (int argc, char **argv)
             break;
         case 'a':
             o.active = atoi (optarg);
+            break;
+        case 'E':
+            o.ends = atoi (optarg);
             break;
         case 'c':
             o.connections = atoi (optarg);

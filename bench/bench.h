@@ -9,7 +9,8 @@
 /* Everything a question can be asked with. Counts are bounded: a run ends by count, not by time. */
 struct bench_options {
     const char *backend; /* epoll, iouring, poll, select; only the ev programs look at it */
-    int fds;             /* pipes, memory: how many socket pairs */
+    int fds;             /* pipes, scale, memory: how many descriptors are watched */
+    int ends;            /* pipes: 2 watches both ends of a socket pair, which takes half the descriptors */
     int active;          /* pipes: how many bytes travel at once */
     int connections;     /* echo, churn */
     int size;            /* echo, churn: bytes in a message */
@@ -37,6 +38,10 @@ struct bench_span {
 
 void bench_begin (struct bench_span *span);
 void bench_end (struct bench_span *span);
+/* The same where the work is a child's last: the child began the span, and what it costs until it is gone counts. */
+void bench_end_child (struct bench_span *span, int child);
+/* Spans that were measured one by one, as one. */
+void bench_add (struct bench_span *sum, const struct bench_span *span);
 
 /* Prints the one line run.py reads. `library` is the file that did the work. */
 void bench_report (const struct bench_span *span, long events, const char *library);
@@ -44,7 +49,7 @@ void bench_report (const struct bench_span *span, long events, const char *libra
 void bench_value (const char *name, double value, const char *library);
 
 void bench_pin (int cpu);
-void bench_need_fds (int count);
+void bench_need_fds (int count); /* raises the limit of open files, or skips */
 _Noreturn void bench_die (const char *what);
 _Noreturn void bench_skip (const char *why); /* exit 77: this machine cannot answer the question */
 

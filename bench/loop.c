@@ -1,6 +1,6 @@
 /* loop.c: opens a loop with exactly one backend. See loop.h.
  * The programs are linked with "some libev.so.4"; LD_LIBRARY_PATH decides which, so the peers that share the ev API
- * also share every byte of the program. Called by: pipes.c, echo.c, timers.c, memory.c. */
+ * also share every byte of the program. Called by: pipes.c, scale.c, echo.c, timers.c, memory.c. */
 #define _GNU_SOURCE
 #include "loop.h"
 #include "bench.h"
@@ -27,14 +27,25 @@ static unsigned backend_bit (const char *name)
     bench_skip ("unknown backend");
 }
 
-struct ev_loop *bench_loop (const char *backend)
+static struct ev_loop *only_with (unsigned bit, struct ev_loop *loop)
 {
-    unsigned bit = backend_bit (backend);
-    struct ev_loop *loop = ev_loop_new (bit | EVFLAG_NOENV);
-
     if (!loop || ev_backend (loop) != bit)
         bench_skip ("this libev has no such backend here");
     return loop;
+}
+
+struct ev_loop *bench_loop (const char *backend)
+{
+    unsigned bit = backend_bit (backend);
+
+    return only_with (bit, ev_loop_new (bit | EVFLAG_NOENV));
+}
+
+struct ev_loop *bench_loop_default (const char *backend)
+{
+    unsigned bit = backend_bit (backend);
+
+    return only_with (bit, ev_default_loop (bit | EVFLAG_NOENV));
 }
 
 const char *bench_loop_library (void)

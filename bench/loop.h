@@ -4,8 +4,10 @@
 
 #include <ev.h>
 
-struct ev_loop *bench_loop (
-    const char *backend);              /* skips the benchmark when the library has no such backend */
+/* Both skip the benchmark when the library has no such backend. */
+struct ev_loop *bench_loop (const char *backend);
+struct ev_loop *bench_loop_default (const char *backend); /* the same of the process's default loop */
+
 const char *bench_loop_library (void); /* the libev.so.4 that was loaded, as a path */
 
 #endif

@@ -100,7 +100,7 @@ static void on_timer (EV_P_ ev_timer *w, int revents)
 
 static void watch_all (EV_P_ int count)
 {
-    pipes_open (&work, count);
+    pipes_open (&work, count, 1);
     watchers = calloc ((size_t) count, sizeof *watchers);
     for (int i = 0; i < count; i++)
         ev_io_init (&watchers[i], on_ready, work.pairs[i][0], EV_READ);

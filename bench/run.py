@@ -32,9 +32,9 @@ SKIP = 77
 class Peer:
     """One column of the report: a program and the library it is to load."""
 
-    def __init__(self, name, folder=None, backend=None, program=None, prefix="", extra=()):
+    def __init__(self, name, folder=None, backend=None, program=None, prefix="", extra=(), ring=None):
         self.name, self.folder, self.backend, self.program = name, folder, backend, program
-        self.prefix, self.extra = prefix, list(extra)
+        self.prefix, self.extra, self.ring = prefix, list(extra), ring
 
     def command(self, build, question, cell):
         program = QUESTIONS[question].program
@@ -46,6 +46,8 @@ class Peer:
         variables = {k: v for k, v in os.environ.items() if not k.startswith(("LIBEV", "EVRING", "LD_"))}
         if self.folder:
             variables["LD_LIBRARY_PATH"] = self.folder
+        if self.ring:
+            variables["EVRING_RING"] = self.ring
         return variables
 
     def answers(self, question, cell):
@@ -73,6 +75,7 @@ def peers_known(stock, evring):
         Peer("stock-uring", stock, "iouring"),
         Peer("evring-epoll", evring, "epoll"),
         Peer("evring-uring", evring, "iouring"),
+        Peer("evring-uring-2-chains", evring, "iouring", ring="cq=64,sq=64"),
         Peer("evring-ops", evring, "iouring", prefix="ops_"),
         Peer("evring-ops-tuned", evring, "iouring", prefix="ops_", extra=["--mode", "pool", "--collect", "50"]),
         Peer("evring-ops-pool", evring, "iouring", prefix="ops_", extra=["--mode", "pool"]),
@@ -91,6 +94,8 @@ def peers_known(stock, evring):
 
 READINESS = [STOCK, AGAIN[STOCK], "stock-uring", "evring-epoll", "evring-uring", "raw-epoll", "raw-ring", "libuv",
              "libevent"]
+INTEREST = [STOCK, AGAIN[STOCK], "evring-epoll", "evring-uring", "raw-epoll", "raw-ring"]
+CROWDS = [STOCK, AGAIN[STOCK], "evring-epoll", "evring-uring", "evring-uring-2-chains"]
 LOOPS = [STOCK, AGAIN[STOCK], "stock-uring", "evring-epoll", "evring-uring"]
 OPERATIONS = ["evring-ops", "evring-ops-attached", "evring-ops-ready", HAND, AGAIN[HAND]]
 SERVERS = [STOCK, AGAIN[STOCK], "evring-epoll", "evring-uring", *OPERATIONS, "raw-epoll"]
@@ -118,6 +123,29 @@ def pipes_cells(scale, options):
     cells += [Cell(f"1000 fds, {active} active, churn", int(40000 * scale), only_ev=True, fds=1000, active=active,
                    cpu=options.cpu, mode="churn") for active in (1, 100)]
     return cells
+
+
+def interest_cells(mode):
+    def cells(scale, options):
+        return [Cell(f"{fds} fds, {active} active", int(40000 * scale), fds=fds, active=active, cpu=options.cpu, mode=mode)
+                for fds in (1000, 9000) for active in (1, 64, fds // 2)]
+    return cells
+
+
+def pass_cells(scale, options):
+    # 19500 pairs would be more descriptors than a process usually may have: there both ends are watched.
+    return [Cell(f"{fds} fds, {active} active", int(40000 * scale), fds=fds, ends=ends, active=active, cpu=options.cpu)
+            for fds, ends in ((9000, 1), (19500, 2)) for active in (1, 64, fds // 2)]
+
+
+CROWD_SIZES = (1000, 5000, 19500)
+
+
+def scale_cells(scale, options):
+    return [Cell(f"{mode}, {fds} fds", int(events * scale), fds=fds, cpu=options.cpu, mode=mode)
+            for mode, events in (("restart", 8000), ("stop", 8000), ("timeouts", 8000), ("reconnect", 8000), ("quiet", 40000),
+                                 ("destroy", 8000), ("exit", 8000))
+            for fds in CROWD_SIZES]
 
 
 def echo_cells(scale, options):
@@ -184,8 +212,9 @@ class Question:
     """Cells, who is asked, and whose cost the others are divided by: the first reference that can be measured leads,
     the others get a table of their own."""
 
-    def __init__(self, program, cells, peers, references=(STOCK,)):
+    def __init__(self, program, cells, peers, references=(STOCK,), rounds=1000):
         self.program, self.cells, self.peers, self.references = program, cells, peers, references
+        self.rounds = rounds  # that are enough
 
     def references_in(self, names):
         return [name for name in self.references if name in names]
@@ -193,9 +222,13 @@ class Question:
 
 QUESTIONS = {
     "pipes": Question("pipes", pipes_cells, READINESS),
+    "toggle": Question("pipes", interest_cells("toggle"), INTEREST),
+    "modify": Question("pipes", interest_cells("modify"), INTEREST),
+    "pass": Question("pipes", pass_cells, INTEREST),
+    "scale": Question("scale", scale_cells, CROWDS, rounds=10),
     "echo": Question("echo", echo_cells, READINESS),
     "timers": Question("timers", timers_cells, LOOPS),
-    "memory": Question("memory", memory_cells, LOOPS),
+    "memory": Question("memory", memory_cells, LOOPS, rounds=5),  # bytes hardly vary
     "ops": Question("echo", ops_cells, SERVERS, (HAND, STOCK)),
     "churn": Question("churn", churn_cells, SERVERS, (HAND, STOCK, "raw-epoll")),
     "files": Question("files", files_cells, READERS, (HAND, "libuv")),
@@ -239,6 +272,9 @@ def ask(peer, build, question, cell):
     }
 
 
+SKIPPED = []  # every answer that could not be had, and why: the report counts them
+
+
 def one_round(options, peers, question, cell, number, samples):
     """Everybody once, in another order each round: drift hits all alike, and so does what a predecessor leaves
     behind in the kernel's caches, which mere rotation would always hand to the same peer."""
@@ -252,7 +288,8 @@ def one_round(options, peers, question, cell, number, samples):
             mine.append(ask(peer, options.build, question, cell))
         except Skipped as why:
             samples[peer.name] = None
-            print(f"  {peer.name}: {why}", file=sys.stderr)
+            SKIPPED.append(f"{question}: {cell.name}: {peer.name}: {why}")
+            print(f"  {SKIPPED[-1]}", file=sys.stderr)
 
 
 def ask_all(options, peers, question):
@@ -260,7 +297,7 @@ def ask_all(options, peers, question):
     cells = [cell for cell in cells if re.search(options.cells, cell.name)]
     if not cells:
         sys.exit(f"{question} has no cell that matches {options.cells!r}")
-    rounds = min(options.rounds, 5) if question == "memory" else options.rounds  # bytes hardly vary
+    rounds = min(options.rounds, QUESTIONS[question].rounds)
     taken = {cell.name: {p.name: [] for p in peers if p.answers(question, cell)} for cell in cells}
     for number in range(rounds):
         print(f"\r{question}: round {number + 1} of {rounds} ", end="", file=sys.stderr, flush=True)
@@ -356,6 +393,16 @@ def rate_table(judged):
     return "\n".join(lines)
 
 
+def growth_table(judged, what):
+    """Not ratios but nanoseconds: does an event cost more when others are there?"""
+    names = list(dict.fromkeys(name for cell in judged.values() for name in cell))
+    lines = ["| " + " | ".join(["cell", *names]) + " |", "|" + "---|" * (1 + len(names))]
+    for cell, results in judged.items():
+        row = [f"{results[name][what]['absolute']:.0f}" if name in results else "–" for name in names]
+        lines.append("| " + " | ".join([cell, *row]) + " |")
+    return "\n".join(lines)
+
+
 def noise(results, what, reference):
     again = AGAIN.get(reference)
     return entry(results[again][what], what) if again in results else "not measured"
@@ -420,11 +467,15 @@ def report_question(question, judged):
         parts.append(report_reference(cells, reference, ("cpu", "wall", "value") if place == 0 else ("cpu",)))
     if question == "files" and judged:
         parts.append(f"Thousands of reads per second of CPU time\n\n{rate_table(next(iter(judged.values())))}\n")
+    if question == "scale" and judged:
+        for what in ("cpu", "wall"):
+            parts.append(f"{UNIT[what]}\n\n{growth_table(next(iter(judged.values())), what)}\n")
     return "\n".join(parts)
 
 
 def report(sheet, judged):
     lines = ["# Benchmark report\n"] + [f"- {key}: {value}" for key, value in sheet.items()] + [""]
+    lines += [f"{len(SKIPPED)} answers are missing:\n", *(f"- {line}" for line in SKIPPED), ""] if SKIPPED else []
     return "\n".join(lines) + "\n" + "\n".join(report_question(q, answers) for q, answers in judged.items())
 
 
@@ -451,6 +502,45 @@ def plot_question(question, reference, judged, path):
     pyplot.close(figure)
 
 
+def plot_growth(judged, path):
+    """A panel for each thing that can happen: nanoseconds per event as descriptors grow. Flat is good."""
+    import matplotlib
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    modes = list(dict.fromkeys(cell.split(", ")[0] for cell in judged))
+    figure, panels = pyplot.subplots(2, (len(modes) + 1) // 2, figsize=(4 * ((len(modes) + 1) // 2), 8))
+    for axes, mode in zip(panels.flat, modes):
+        cells = {int(cell.split(", ")[1].split()[0]): results for cell, results in judged.items() if cell.startswith(mode + ",")}
+        for name in dict.fromkeys(name for results in cells.values() for name in results):
+            points = [(fds, results[name]["cpu"]["absolute"]) for fds, results in cells.items() if name in results]
+            axes.plot(*zip(*points), marker="o", markersize=3, label=name)
+        axes.set_title(mode)
+        axes.set_xscale("log")
+        axes.set_xticks(list(cells), [str(fds) for fds in cells])
+        axes.minorticks_off()
+        axes.set_yscale("log")
+        low, high = axes.get_ylim()
+        axes.set_ylim(low, max(high, 10 * low))  # a small difference is to look small
+        axes.yaxis.set_major_formatter("{x:.0f}")
+        axes.grid(alpha=0.3)
+    for axes in panels.flat[len(modes):]:
+        axes.axis("off")
+    figure.legend(*panels.flat[0].get_legend_handles_labels(), loc="lower right", fontsize=8)
+    figure.suptitle("CPU ns per event, by descriptors watched")
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)
+
+
+def plot(question, answers, path):
+    reference, cells = next(iter(answers.items()))
+    if question == "scale":
+        plot_growth(cells, path)
+    else:
+        plot_question(question, reference, cells, path)
+
+
 def save(options, sheet, taken, judged):
     os.makedirs(options.out, exist_ok=True)
     base = os.path.join(options.out, "-".join(judged))
@@ -460,9 +550,8 @@ def save(options, sheet, taken, judged):
         file.write(report(sheet, judged))
     for question, answers in judged.items():
         if question != "memory" and answers:
-            reference, cells = next(iter(answers.items()))
             try:
-                plot_question(question, reference, cells, os.path.join(options.out, question + ".png"))
+                plot(question, answers, os.path.join(options.out, question + ".png"))
             except ImportError:
                 print("no plot: this python3 has no matplotlib", file=sys.stderr)
     print(f"written: {base}.json, {base}.md", file=sys.stderr)
@@ -598,8 +687,9 @@ def choose_peers(options):
     return [p for p in there if p.name in wanted or re.search(options.peers, p.name)]
 
 
-COUNTED = {"syscalls": (calls_per_event, ("pipes", "echo", "ops", "churn", "files")),
-           "instructions": (instructions_per_event, ("pipes", "timers", "ops", "churn", "files"))}
+COUNTED = {"syscalls": (calls_per_event, ("pipes", "toggle", "modify", "pass", "echo", "ops", "churn", "files")),
+           "instructions": (instructions_per_event,
+                            ("pipes", "toggle", "modify", "pass", "timers", "ops", "churn", "files"))}
 
 
 def count_what(options, peers, what):

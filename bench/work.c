@@ -25,26 +25,30 @@ enum {
     WARM_UP_PART = 10, /* a tenth of the work is done before the span begins */
 };
 
-void pipes_open (struct pipes *p, int count)
+static bool pipes_other_end (int ends, int at)
 {
-    bench_need_fds (2 * count + FDS_SPARE);
+    return ends == 2 && at % 2 == 1;
+}
+
+static void pipes_pair (struct pipes *p, int at, int ends)
+{
+    if (pipes_other_end (ends, at)) {
+        p->pairs[at][0] = p->pairs[at - 1][1];
+        p->pairs[at][1] = p->pairs[at - 1][0];
+    } else if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, p->pairs[at]))
+        bench_die ("socketpair");
+}
+
+void pipes_open (struct pipes *p, int count, int ends)
+{
+    bench_need_fds (2 * count / ends + FDS_SPARE);
     p->count = count;
     p->reads_left = p->writes_left = 0;
     p->pairs = calloc ((size_t) count, sizeof *p->pairs);
     if (!p->pairs)
         bench_die ("calloc");
     for (int i = 0; i < count; i++)
-        if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, p->pairs[i]))
-            bench_die ("socketpair");
-}
-
-void pipes_close (struct pipes *p)
-{
-    for (int i = 0; i < p->count; i++) {
-        close (p->pairs[i][0]);
-        close (p->pairs[i][1]);
-    }
-    free (p->pairs);
+        pipes_pair (p, i, ends);
 }
 
 void pipes_seed (struct pipes *p, int active, long events)

@@ -19,26 +19,37 @@ struct pipes {
     long writes_left; /* bytes still to be sent on */
 };
 
-void pipes_open (struct pipes *p, int count);
-void pipes_close (struct pipes *p);
+/* `count` descriptors to watch. With ends = 2 pair 2n + 1 is pair 2n seen from its other end. */
+void pipes_open (struct pipes *p, int count, int ends);
 /* Sends off `active` bytes that will cause `events` callbacks altogether. */
 void pipes_seed (struct pipes *p, int active, long events);
 
-/* The body of a callback: pair `at` is readable. True when that was the last event. */
-static inline bool pipes_ready (struct pipes *p, int at)
+static inline void pipes_take (struct pipes *p, int at)
 {
     char byte;
 
     if (read (p->pairs[at][0], &byte, 1) != 1)
         bench_die ("pipes: a callback without a byte");
+}
+
+/* Sends the byte that was taken on. True when that was the last one. */
+static inline bool pipes_pass (struct pipes *p, int at)
+{
     if (p->writes_left > 0) {
         int next = at + 1 < p->count ? at + 1 : 0;
 
         p->writes_left--;
-        if (write (p->pairs[next][1], &byte, 1) != 1)
+        if (write (p->pairs[next][1], "e", 1) != 1)
             bench_die ("pipes: write");
     }
     return --p->reads_left == 0;
+}
+
+/* The body of a callback: pair `at` is readable. True when that was the last event. */
+static inline bool pipes_ready (struct pipes *p, int at)
+{
+    pipes_take (p, at);
+    return pipes_pass (p, at);
 }
 
 /* ---- echo: a TCP server on loopback, and a load generator in a process of its own -------------- */

@@ -48,6 +48,31 @@ static void peer_pipes_run (void)
     }
 }
 
+/* True when that was the last byte. */
+static bool turn (const struct epoll_event *event)
+{
+    int at = event->data.fd;
+    bool taken = event->events & EPOLLIN;
+    struct epoll_event wanted = { .events = taken ? EPOLLOUT : EPOLLIN, .data.fd = at };
+
+    if (taken)
+        pipes_take (pipes, at);
+    if (epoll_ctl (set, EPOLL_CTL_MOD, pipes->pairs[at][0], &wanted))
+        bench_die ("epoll_ctl");
+    return !taken && pipes_pass (pipes, at);
+}
+
+static void peer_toggle_run (void)
+{
+    for (;;) {
+        int count = epoll_wait (set, events, BATCH, -1);
+
+        for (int i = 0; i < count; i++)
+            if (turn (&events[i]))
+                return;
+    }
+}
+
 static void accept_all (struct echo *work)
 {
     int fd;
@@ -108,6 +133,7 @@ const struct peer peer = {
     .open = peer_open,
     .pipes_watch = peer_pipes_watch,
     .pipes_run = peer_pipes_run,
+    .toggle_run = peer_toggle_run,
     .echo_run = peer_echo_run,
     .churn_run = peer_churn_run,
 };

@@ -1,22 +1,22 @@
 /* peer.c: the main program of every peer: the same questions, options and output as the programs in the folder
- * above. --mode pipes, echo, churn or files. */
+ * above. --mode pipes, toggle (or modify, which are one by hand), echo, churn or files. */
 #include "peer.h"
 
 #include <string.h>
 
-static void ask_pipes (const struct bench_options *o)
+static void ask_pipes (const struct bench_options *o, void (*run) (void))
 {
     struct pipes work;
     struct bench_span span;
 
     peer.open ();
-    pipes_open (&work, o->fds);
+    pipes_open (&work, o->fds, o->ends);
     peer.pipes_watch (&work);
     pipes_seed (&work, o->active, o->active + o->events / 10);
-    peer.pipes_run ();
+    run ();
     bench_begin (&span);
     pipes_seed (&work, o->active, o->events);
-    peer.pipes_run ();
+    run ();
     bench_end (&span);
     bench_report (&span, o->events, peer.version ());
 }
@@ -59,7 +59,9 @@ int main (int argc, char **argv)
     struct bench_options o = bench_options (argc, argv);
 
     if (!strcmp (o.mode, "pipes") && peer.pipes_run)
-        ask_pipes (&o);
+        ask_pipes (&o, peer.pipes_run);
+    else if ((!strcmp (o.mode, "toggle") || !strcmp (o.mode, "modify")) && peer.toggle_run)
+        ask_pipes (&o, peer.toggle_run);
     else if (!strcmp (o.mode, "echo") && peer.echo_run)
         ask_echo (&o);
     else if (!strcmp (o.mode, "churn") && peer.churn_run)

@@ -11,9 +11,10 @@ struct peer {
     void (*open) (void);
     void (*pipes_watch) (struct pipes *work); /* watches every pair for reading, to stay so */
     void (*pipes_run) (void);                 /* runs until pipes_ready is true */
-    void (*echo_run) (struct echo *work);     /* runs until echo_over says ECHO_FINISHED */
-    void (*churn_run) (struct echo *work);    /* runs until churn_count is true */
-    void (*files_run) (struct files *work);   /* runs until files_done is true */
+    void (*toggle_run) (void);            /* interest changes for every byte: runs until pipes_pass is true */
+    void (*echo_run) (struct echo *work); /* runs until echo_over says ECHO_FINISHED */
+    void (*churn_run) (struct echo *work);  /* runs until churn_count is true */
+    void (*files_run) (struct files *work); /* runs until files_done is true */
 };
 
 extern const struct peer peer; /* the one that is linked in */

@@ -7,6 +7,8 @@
 
 enum { ENTRIES = 256, COMPLETIONS = 4096 };
 
+static const uint64_t WRITING = UINT64_C (1) << 32; /* toggle: what was asked for */
+
 static struct io_uring ring;
 static struct pipes *pipes;
 
@@ -26,7 +28,7 @@ static void peer_open (void)
         bench_skip ("no ring with DEFER_TASKRUN");
 }
 
-static void arm (int fd, uint64_t value)
+static void arm_for (int fd, unsigned what, uint64_t value)
 {
     struct io_uring_sqe *sqe = io_uring_get_sqe (&ring);
 
@@ -34,8 +36,13 @@ static void arm (int fd, uint64_t value)
         io_uring_submit (&ring);
         sqe = io_uring_get_sqe (&ring);
     }
-    io_uring_prep_poll_add (sqe, fd, POLLIN);
+    io_uring_prep_poll_add (sqe, fd, what);
     sqe->user_data = value;
+}
+
+static void arm (int fd, uint64_t value)
+{
+    arm_for (fd, POLLIN, value);
 }
 
 /* Calls `ready` for every completion there is, after having waited for one; ends when it says true. */
@@ -79,6 +86,24 @@ static void peer_pipes_run (void)
     run (pipes_one);
 }
 
+static bool toggle_one (uint64_t value)
+{
+    int at = (int) (uint32_t) value, fd = pipes->pairs[at][0];
+
+    if (value & WRITING) {
+        arm (fd, (uint64_t) at);
+        return pipes_pass (pipes, at);
+    }
+    pipes_take (pipes, at);
+    arm_for (fd, POLLOUT, (uint64_t) at | WRITING);
+    return false;
+}
+
+static void peer_toggle_run (void)
+{
+    run (toggle_one);
+}
+
 static struct echo *echo;
 
 static bool echo_one (uint64_t value)
@@ -110,5 +135,6 @@ const struct peer peer = {
     .open = peer_open,
     .pipes_watch = peer_pipes_watch,
     .pipes_run = peer_pipes_run,
+    .toggle_run = peer_toggle_run,
     .echo_run = peer_echo_run,
 };
