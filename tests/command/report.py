@@ -15,10 +15,13 @@ def main(module="__main__"):
     loader.testNamePatterns = ["*%s*" % word for word in wanted] or None
     suite = loader.loadTestsFromModule(sys.modules[module])
     result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2 if "-v" in sys.argv else 1).run(suite)
-    failed = result.failures + result.errors
+    failed = result.failures + result.errors + [(test, "") for test in result.unexpectedSuccesses]
     for test in {name_of(test) for test, _ in failed}:
         print("repeat with: %s %s %s" % (sys.executable, sys.argv[0], test))
-    for test, reason in result.skipped:
+    for test in result.unexpectedSuccesses:
+        print("%s passes, but is in the list of those known to fail" % name_of(test))
+    skipped = result.skipped + [(test, "known to fail") for test, _ in result.expectedFailures]
+    for test, reason in skipped:
         print("skipped %s: %s" % (name_of(test), reason))
-    print("%d run, %d failed, %d skipped" % (result.testsRun - len(result.skipped), len(failed), len(result.skipped)))
+    print("%d run, %d failed, %d skipped" % (result.testsRun - len(skipped), len(failed), len(skipped)))
     sys.exit(1 if failed or not result.testsRun else 0)
