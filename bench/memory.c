@@ -1,8 +1,9 @@
 /* memory.c: what a loop keeps, and whether it allocates while it works. --mode says which number is printed:
  *   loop    bytes of a new loop; fds     bytes per idle descriptor; timers  bytes per waiting timer
  *   kernel  slab bytes per idle descriptor, read from /proc/meminfo: the machine's number, so a rough one
- *   warm    calls of malloc and friends per thousand events once warm: must be 0
- * Bytes are counted at malloc itself, which this program replaces, plus what the loop maps by itself. */
+ *   warm    requests for memory per thousand events once warm: must be 0
+ * Bytes are counted where the library asks for them (ev_set_allocator), as malloc really gives them away, plus what the
+ * loop maps by itself. */
 #define _GNU_SOURCE
 #include "bench.h"
 #include "loop.h"
@@ -13,47 +14,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- malloc, counted ----------------------------------------------------------------------- */
-
-extern void *__libc_malloc (size_t);
-extern void *__libc_calloc (size_t, size_t);
-extern void *__libc_realloc (void *, size_t);
-extern void __libc_free (void *);
+/* ---- the library's memory, counted --------------------------------------------------------------- */
 
 static long heap_calls;
 static long heap_bytes; /* usable sizes, as handed out */
 
-static void *heap_took (void *memory)
+static void *heap_count (void *memory, long size)
 {
     heap_calls++;
-    if (memory)
-        heap_bytes += (long) malloc_usable_size (memory);
+    heap_bytes -= (long) malloc_usable_size (memory);
+    if (size == 0) {
+        free (memory);
+        return 0;
+    }
+    memory = realloc (memory, (size_t) size);
+    if (!memory)
+        bench_die ("realloc");
+    heap_bytes += (long) malloc_usable_size (memory);
     return memory;
-}
-
-void *malloc (size_t size)
-{
-    return heap_took (__libc_malloc (size));
-}
-
-void *calloc (size_t count, size_t size)
-{
-    return heap_took (__libc_calloc (count, size));
-}
-
-void *realloc (void *memory, size_t size)
-{
-    if (memory)
-        heap_bytes -= (long) malloc_usable_size (memory);
-    return heap_took (__libc_realloc (memory, size));
-}
-
-void free (void *memory)
-{
-    heap_calls++;
-    if (memory)
-        heap_bytes -= (long) malloc_usable_size (memory);
-    __libc_free (memory);
 }
 
 /* ---- other places memory may hide -------------------------------------------------------------- */
@@ -192,6 +170,7 @@ int main (int argc, char **argv)
 {
     struct bench_options o = bench_options (argc, argv);
 
+    ev_set_allocator (heap_count);
     for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++)
         if (!strcmp (o.mode, questions[i].mode)) {
             double value = questions[i].ask (&o);
