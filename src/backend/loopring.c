@@ -407,12 +407,14 @@ EVI void evi_loopring_alarm_over (struct evi_loopring *it, const struct evi_cqe 
 EVI_INLINE_HOT void loopring_reap_queue (struct ev_loop *loop, struct evi_loopring *it,
                                          void (*complete) (struct ev_loop *loop, const struct evi_cqe *cqe))
 {
-    unsigned count = evi_ring_ready (&it->ring);
+    const struct evi_ring *ring = &it->ring;
+    const struct evi_cqe *cqes = ring->cqes;
+    unsigned head = *ring->cq_head, mask = ring->cq_entries - 1, count = evi_ring_ready (ring);
 
-    loop->stats.completions += count;
-    for (unsigned i = 0; i < count; i++)
-        complete (loop, evi_ring_peek (&it->ring, i));
+    for (unsigned at = head; at != head + count; at++)
+        complete (loop, &cqes[at & mask]);
     evi_ring_advance (&it->ring, count);
+    loop->stats.completions += count;
 }
 
 EVI_APART static void loopring_reap_stash (struct ev_loop *loop, struct evi_loopring *it,

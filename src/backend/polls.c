@@ -9,17 +9,16 @@ static uint32_t polls_mask (int want)
 }
 
 /* Those of the library, and quiet ones, stay. */
-EVI_INLINE_HOT void polls_fill (struct ev_loop *loop, struct evi_uring *self, struct evi_sqe *sqe, int fd,
+EVI_INLINE_HOT void polls_fill (struct evi_uring *self, struct evi_sqe *sqe, struct evi_row *row, int fd,
                                 int want)
 {
-    struct evi_row *row = &loop->fds.rows[fd];
     int good = row->kind & (EVI_ROW_OURS | EVI_URING_QUIET);
 
     sqe->opcode = EVI_OP_POLL_ADD;
     sqe->fd = fd;
     sqe->len = good ? EVI_POLL_ADD_MULTI : 0;
     sqe->op_flags = polls_mask (want);
-    sqe->user_data = evi_name_row (loop, fd);
+    sqe->user_data = evi_name (EVI_NAME_POLL, row->gen, (uint32_t) fd);
     evi_uring_move (row, good ? EVI_URING_GOOD : EVI_URING_ONCE);
     self->asked += !good;
 }
@@ -28,20 +27,21 @@ EVI void evi_polls_arm (struct ev_loop *loop, struct evi_uring *self, int fd, in
 {
     struct evi_sqe *sqe = evi_loopring_sqe (loop, &self->loopring);
 
-    if (!sqe)
+    if (EVI_UNLIKELY (!sqe))
         return;
-    polls_fill (loop, self, sqe, fd, want);
+    polls_fill (self, sqe, &loop->fds.rows[fd], fd, want);
     loop->stats.polls_armed++;
 }
 
 /* In NONE and told: nobody has touched it since it answered. */
 EVI void evi_polls_arm_answered (struct ev_loop *loop, struct evi_uring *self)
 {
-    unsigned armed = 0;
+    struct evi_row *rows = loop->fds.rows;
+    const int *fds = self->answered;
+    unsigned count = self->answered_count, armed = 0;
 
-    for (unsigned i = 0; i < self->answered_count; i++) {
-        int fd = self->answered[i];
-        const struct evi_row *row = &loop->fds.rows[fd];
+    for (unsigned i = 0; i < count; i++) {
+        struct evi_row *row = &rows[fds[i]];
         struct evi_sqe *sqe;
 
         if (EVI_UNLIKELY (evi_uring_state (row) || !row->told))
@@ -49,20 +49,12 @@ EVI void evi_polls_arm_answered (struct ev_loop *loop, struct evi_uring *self)
         sqe = evi_loopring_sqe (loop, &self->loopring);
         if (EVI_UNLIKELY (!sqe))
             break;
-        polls_fill (loop, self, sqe, fd, row->told);
+        polls_fill (self, sqe, row, fds[i], row->told);
         armed++;
     }
     loop->stats.polls_armed += armed;
     loop->stats.polls_rearmed += armed;
     self->answered_count = 0;
-}
-
-EVI void evi_polls_over (struct evi_uring *self, struct evi_row *row, int fd)
-{
-    self->asked -= evi_uring_state (row) == EVI_URING_ONCE;
-    evi_uring_move (row, EVI_URING_NONE);
-    EVI_FIT (self->answered, self->answered_room, self->answered_count + 1);
-    self->answered[self->answered_count++] = fd;
 }
 
 /* ---- about those that the kernel has ---- */

@@ -141,12 +141,13 @@ static int uring_is_guest (struct ev_loop *loop, const struct evi_uring *self, i
         return 1;
     if (row->kind & EVI_ROW_OURS)
         return 0;
-    if (why & EVI_WHY_FRESH && want & EV_READ && !row->told && evi_sys_listens (fd)) {
-        row->kind |= EVI_URING_STAYS;
+    if (self->asked >= self->asked_most) {
+        loop->stats.parked_many++;
         return 1;
     }
-    loop->stats.parked_many += self->asked >= self->asked_most;
-    return self->asked >= self->asked_most;
+    if (why & EVI_WHY_FRESH && want & EV_READ && !row->told && evi_sys_listens (fd))
+        row->kind |= EVI_URING_STAYS;
+    return row->kind & EVI_URING_STAYS;
 }
 
 /* From NONE. What the set cannot take, the ring does. */
@@ -211,12 +212,26 @@ static int uring_modify (struct ev_loop *loop, int fd, int told, int want, int w
         row->kind &= (uint8_t) ~EVI_URING_QUIET;
     switch (evi_uring_state (row)) {
     case EVI_URING_NONE:
-        return want ? uring_place (loop, self, fd, want, why) : 0;
+        if (EVI_LIKELY (want && row->told)) /* it has just answered, so it is at home on the ring */
+            evi_polls_arm (loop, self, fd, want);
+        else if (want)
+            return uring_place (loop, self, fd, want, why);
+        return 0;
     case EVI_URING_GUEST:
         return uring_modify_guest (loop, self, fd, want, why);
     default:
         return uring_modify_asked (loop, self, fd, want, why);
     }
+}
+
+EVI_APART static void uring_commit_guests (struct ev_loop *loop, struct evi_uring *self)
+{
+    if (EVI_UNLIKELY (self->guests.poisoned))
+        evi_guests_renew (loop, self);
+    if (EVI_UNLIKELY (self->asked > self->asked_most))
+        evi_guests_make_room (loop, self);
+    if (self->has_guests && !self->guests_asked)
+        evi_guests_ask (loop, self);
 }
 
 /* All callbacks have run, and all changes are told: what has answered is asked for again. */
@@ -226,14 +241,11 @@ static void uring_commit (struct ev_loop *loop)
 
     if (EVI_UNLIKELY (evi_loopring_check (&self->loopring)))
         return;
-    if (EVI_UNLIKELY (self->guests.poisoned))
-        evi_guests_renew (loop, self);
+    EVI_FIT (self->answered, self->answered_room, loop->fds.count);
     if (self->answered_count)
         evi_polls_arm_answered (loop, self);
-    if (EVI_UNLIKELY (self->asked > self->asked_most))
-        evi_guests_make_room (loop, self);
-    if (self->has_guests && !self->guests_asked)
-        evi_guests_ask (loop, self);
+    if (EVI_UNLIKELY (self->has_guests | (self->asked > self->asked_most)))
+        uring_commit_guests (loop, self);
 }
 
 static int uring_uncommitted (struct ev_loop *loop)
@@ -437,7 +449,7 @@ static void uring_polled (struct ev_loop *loop, struct evi_uring *self, const st
 {
     uint32_t fd = (uint32_t) cqe->user_data;
     struct evi_row *row = &loop->fds.rows[fd];
-    int got = evi_bits_got ((unsigned) cqe->res);
+    int got = evi_bits_plain ((unsigned) cqe->res);
 
     if (EVI_UNLIKELY (fd >= loop->fds.count || cqe->user_data != evi_name_row (loop, (int) fd))) {
         loop->stats.stale++;

@@ -18,7 +18,7 @@
  *
  *   NONE   commit, wanted                 ONCE; ours or quiet: GOOD; stays, or too many are asked: GUEST
  *   ONCE   answers                        NONE, asked again at commit; with RDHUP alone: quiet
- *   ONCE   refused (EINVAL, EOPNOTSUPP)   NONE, stays
+ *   ONCE   refused (EINVAL, EOPNOTSUPP)   NONE, refused
  *   ONCE   GOOD   last watcher stops      NONE: taken back, now; stays
  *   ONCE   commit, other mask             ONCE: changed in place
  *   ONCE   GOOD   commit, other file      NONE: taken back; then as from NONE
@@ -30,22 +30,21 @@
  *   any    rebuilt, forked                NONE, told 0 */
 enum {
     EVI_URING_NONE = 0x00,
-    EVI_URING_ONCE = 0x02,
-    EVI_URING_GOOD = 0x04,
-    EVI_URING_GUEST = 0x06,
-    EVI_URING_STATE = 0x06, /* these bits */
-    EVI_URING_QUIET = 0x08, /* has answered with RDHUP alone: the next request is multishot */
-    EVI_URING_STAYS =
-        0x10, /* listens, is refused by the ring, or was stopped while idle: a guest, until it is
-                                another file */
-    EVI_URING_UNSEEN = 0x20, /* has not answered since the hand passed */
-    EVI_URING_REFUSED = 0x40 /* the ring refuses this file: a guest, or nothing */
+    EVI_URING_ONCE = EVI_ROW_HELD,
+    EVI_URING_GOOD = EVI_ROW_HELD | 0x04,
+    EVI_URING_GUEST = 0x04,
+    EVI_URING_STATE = EVI_ROW_HELD | 0x04, /* these bits */
+    /* what is known of the file */
+    EVI_URING_QUIET = 0x08,  /* it has answered with RDHUP alone: the next request is multishot */
+    EVI_URING_STAYS = 0x10,  /* it listens, or was stopped while idle: a guest, until it is another file */
+    EVI_URING_UNSEEN = 0x20, /* it has not answered since the hand passed */
+    EVI_URING_REFUSED = 0x40 /* the ring does not take it: a guest, or nothing */
 };
 
 struct evi_uring {
     struct evi_loopring loopring;
     int *answered; /* descriptors whose request has answered: asked for again at commit */
-    unsigned answered_count, answered_room;
+    unsigned answered_count, answered_room; /* room for all rows there are */
     uint64_t *late; /* requests to take back, from another thread while the owner slept */
     unsigned late_count, late_room;
     unsigned asked;      /* rows in ONCE, of the program's */
@@ -67,9 +66,7 @@ EVI_INLINE_HOT int evi_uring_state (const struct evi_row *row)
 /* Nonzero: the ring has a request under the row's present name. */
 EVI_INLINE int evi_uring_is_asked (const struct evi_row *row)
 {
-    int state = evi_uring_state (row);
-
-    return state == EVI_URING_ONCE || state == EVI_URING_GOOD;
+    return row->kind & EVI_ROW_HELD;
 }
 
 EVI_INLINE_HOT void evi_uring_move (struct evi_row *row, int state)
@@ -91,7 +88,13 @@ EVI void evi_polls_take_back (struct ev_loop *loop, struct evi_uring *self, uint
 /* The same for the request of a row, which has another name from now on, and is NONE. */
 EVI void evi_polls_disarm (struct ev_loop *loop, struct evi_uring *self, int fd);
 /* It has answered, or is not there any more: NONE, and asked for again at the next commit. */
-EVI void evi_polls_over (struct evi_uring *self, struct evi_row *row, int fd);
+EVI_INLINE_HOT void evi_polls_over (struct evi_uring *self, struct evi_row *row, int fd)
+{
+    EVI_ASSERT (self->answered_count < self->answered_room); /* no row answers twice between two commits */
+    self->asked -= evi_uring_state (row) == EVI_URING_ONCE;
+    evi_uring_move (row, EVI_URING_NONE);
+    self->answered[self->answered_count++] = fd;
+}
 
 /* ---- guests.c: rows in an epoll set that the ring watches ---- */
 

@@ -37,7 +37,7 @@ struct evi_backend {
     void (*commit) (struct ev_loop *loop);
     /* Nonzero: there is something that commit would ask for. */
     int (*uncommitted) (struct ev_loop *loop);
-    /* The last watcher of fd is gone: when this returns the kernel holds nothing of it, so that close closes. */
+    /* The last watcher of fd is gone, whose row is HELD: when this returns the kernel holds nothing of it, so that close closes. */
     void (*release) (struct ev_loop *loop, int fd);
     /* Submits what is queued, without waiting or reaping: for a loop inside another one. */
     void (*flush) (struct ev_loop *loop);

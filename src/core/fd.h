@@ -12,8 +12,11 @@ enum {
     EVI_WHY_PROGRAM = EVI_WHY_EVENTS | EVI_WHY_FRESH /* … and not the kernel's doing */
 };
 
-/* row->kind: the lowest bit is core's, the others are the backend's. */
-enum { EVI_ROW_OURS = 1 }; /* a descriptor of the library, which we always drain */
+/* row->kind: two bits are core's, the others are the backend's. */
+enum {
+    EVI_ROW_OURS = 1, /* a descriptor of the library, which we always drain */
+    EVI_ROW_HELD = 2  /* the backend's to set: release is wanted when the last watcher stops */
+};
 
 struct evi_row {
     ev_watcher_list *head; /* the ev_io watchers on this fd, latest first */
@@ -21,7 +24,7 @@ struct evi_row {
     uint8_t told;          /* EV_READ | EV_WRITE as last given to the backend */
     uint8_t why;           /* nonzero: on the change list */
     uint8_t mark;          /* the backend's own byte */
-    uint8_t kind;          /* EVI_ROW_OURS; a ring's: its state and what is known of the file */
+    uint8_t kind;          /* EVI_ROW_*, and what else the backend knows of it */
 };
 
 _Static_assert(sizeof (struct evi_row) <= 16, "four rows to a cache line");

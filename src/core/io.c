@@ -62,7 +62,7 @@ void ev_io_stop (EV_P_ ev_io *w) EV_NOEXCEPT
     evi_watcher_stop (loop, w);
     if (!row)
         return;
-    if (row->told && !row->head && loop->backend->release)
+    if (row->kind & EVI_ROW_HELD && !row->head)
         loop->backend->release (loop, w->fd);
     if (row->told)
         evi_fd_change (loop, w->fd, EVI_WHY_EVENTS);
