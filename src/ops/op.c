@@ -534,8 +534,9 @@ static void op_deliver_next (struct ev_loop *loop, struct evi_side *side)
     else
         side->first = side->count = 0;
     op->result = arrival.result;
-    op->buf = arrival.buf;
     op->moved = arrival.moved;
+    if (op->code == EVI_CODE_RECV_POOL) /* elsewhere it is what init said, and the next start needs it */
+        op->buf = arrival.buf;
     if (arrival.last) {
         op_deactivate (loop, op);
         op_follow (loop, op, op->result >= 0);
