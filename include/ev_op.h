@@ -146,6 +146,10 @@ typedef struct ev_op
     void *more;
 } ev_op;
 
+/* Misuse (set, deadline or link on an operation that is active or pending, another loop than its own) gets a message,
+ * and changes nothing; where memory would not be safe, abort follows: ev_op_stop on another loop, and an init of an
+ * active operation, once the loop meets it. */
+
 /* Starts it. An operation that is active already is left alone; one whose completion has not been told yet is
  * not started, with a message. Errors come by the callback, whatever they are. */
 EV_API_DECL void ev_op_start (EV_P_ ev_op *op) EV_NOEXCEPT;
@@ -191,7 +195,7 @@ EV_API_DECL void ev_recv_set (ev_op *op, int fd, void *buf, size_t size, int fla
 /* Repeats: op->buf is a buffer of the pool with op->result bytes in it. It goes back to the pool when the callback
  * returns, unless ev_pool_keep was called. While the pool is empty receiving pauses. result 0: the end of the
  * stream, and the last call (an empty datagram is not); op->buf is NULL then, as in the last call with an error.
- * MSG_WAITALL and MSG_PEEK end with -EINVAL. */
+ * MSG_WAITALL and MSG_PEEK end with -EINVAL, as does a pool that is NULL or another loop's. */
 EV_API_DECL void ev_recv_pool_set (ev_op *op, int fd, ev_pool *pool, int flags) EV_NOEXCEPT;
 /* All of it, or an error: on a stream result is size; when it fails in the middle op->moved says how far it came. */
 EV_API_DECL void ev_send_set (ev_op *op, int fd, const void *buf, size_t size, int flags) EV_NOEXCEPT;

@@ -62,13 +62,36 @@ static void bufs_free (struct ev_pool *pool)
     evi_resize (pool, 0);
 }
 
+/* Is op under way with this pool, or with data in it? */
+static int bufs_used_by (const struct ev_pool *pool, const ev_op *op)
+{
+    uintptr_t start = (uintptr_t) pool->memory, at = (uintptr_t) op->buf;
+
+    return (op->code == EVI_CODE_RECV_POOL && op->more == pool)
+           || (at >= start && at - start < pool->size * pool->count);
+}
+
+static int bufs_used (const struct ev_pool *pool)
+{
+    const struct evi_list *active = &pool->loop->ops->active;
+
+    for (unsigned i = 0; i < active->count; i++)
+        if (bufs_used_by (pool, (const ev_op *) active->items[i]))
+            return 1;
+    return 0;
+}
+
 void ev_pool_free (EV_P_ ev_pool *pool) EV_NOEXCEPT
 {
     EVI_DOOR;
 
-    (void) loop;
     if (!pool)
         return;
+    if (EVI_UNLIKELY (pool->loop != loop || bufs_used (pool))) {
+        evi_complain ("ev_pool_free", pool->loop != loop ? "the pool belongs to another loop"
+                                                         : "an operation that uses the pool is active");
+        return;
+    }
     pool->dying = 1;
     if (!pool->busy) /* else when the callbacks that look at its buffers have returned */
         bufs_free (pool);
@@ -181,11 +204,23 @@ EVI void evi_bufs_unneeded (struct ev_pool *pool, void *buf)
     evi_bufs_shown (pool, buf);
 }
 
+/* ev_pool_new may have failed. */
+static int bufs_is (const struct ev_pool *pool, const char *call)
+{
+    if (EVI_LIKELY (pool != NULL))
+        return 1;
+    evi_complain (call, "there is no pool: it is NULL");
+    return 0;
+}
+
 /* Which buffer of the pool it is, if that is lent; -1: it is none. */
 static int bufs_find (const struct ev_pool *pool, const void *buf, const char *call)
 {
-    unsigned index = evi_bufs_index (pool, buf); /* of another place: any number */
+    unsigned index;
 
+    if (!bufs_is (pool, call))
+        return -1;
+    index = evi_bufs_index (pool, buf); /* of another place: any number */
     if (EVI_LIKELY ((const char *) buf >= pool->memory
                     && (const char *) buf < pool->memory + pool->size * pool->count
                     && pool->lent[index] != EVI_LENT_FREE))
@@ -196,7 +231,7 @@ static int bufs_find (const struct ev_pool *pool, const void *buf, const char *c
 
 void *ev_pool_take (ev_pool *pool) EV_NOEXCEPT
 {
-    void *buf = evi_bufs_take (pool);
+    void *buf = bufs_is (pool, "ev_pool_take") ? evi_bufs_take (pool) : NULL;
 
     if (!buf)
         return NULL;

@@ -53,6 +53,29 @@ EVI_HOME const struct evi_op_kind evi_op_kinds[EVI_CODES] = {
     [EVI_CODE_SQE] = OP_KIND (NONE, EVI_TRAIT_ARRIVES, "sqe"),
 };
 
+/* ---- misuse ---- */
+
+EVI void evi_op_not_now (const char *call)
+{
+    evi_complain (call, "not while the operation is active or pending");
+}
+
+EVI void evi_op_spoilt (void)
+{
+    evi_misuse ("ev_init", "an active ev_op was initialised or overwritten");
+}
+
+/* An active operation: of this loop? */
+static int op_is_here (const struct ev_loop *loop, const ev_op *op)
+{
+    const struct evi_list *active = loop->ops ? &loop->ops->active : NULL;
+    unsigned at = (unsigned) ev_is_active (op);
+
+    return active && at <= active->count && active->items[at - 1] == (const ev_watcher *) op;
+}
+
+static const char op_elsewhere[] = "the operation is active or pending on another loop";
+
 /* ---- what only some need ---- */
 
 static void op_deliver (EV_P_ ev_watcher *w, int revents);
@@ -177,6 +200,7 @@ EVI_APART static void op_lane_join (struct ev_loop *loop, ev_op *op, int follows
     }
     lane = evi_op_lane (loop, op);
     head = lane->head;
+    evi_op_must (!head || head->hint & EVI_HINT_LANE);
     op->hint |= EVI_HINT_LANE;
     op->next = NULL;
     if (EVI_LIKELY (!head)) {
@@ -322,8 +346,11 @@ void ev_op_start (EV_P_ ev_op *op) EV_NOEXCEPT
 {
     EVI_DOOR;
 
-    if (ev_is_active (op))
+    if (EVI_UNLIKELY (ev_is_active (op))) {
+        if (!op_is_here (loop, op))
+            evi_complain ("ev_op_start", op_elsewhere);
         return;
+    }
     if (EVI_LIKELY (op_starts_plainly (loop, op))) {
         op_activate_here (loop, op);
         op_enter_untimed (loop, op, 0);
@@ -334,6 +361,7 @@ void ev_op_start (EV_P_ ev_op *op) EV_NOEXCEPT
 
 static void op_hand_over (struct ev_loop *loop, ev_op *op)
 {
+    evi_op_must (op->state == EVI_STATE_QUEUED);
     op->state = EVI_STATE_IDLE;
     if (EVI_UNLIKELY (op->hint & (EVI_HINT_BAD_FD | EVI_HINT_TRIED)))
         evi_op_done (loop, op, -EBADF);
@@ -387,6 +415,7 @@ static ssize_t op_judge (const ev_op *op, ssize_t result)
 
 static void op_deactivate (struct ev_loop *loop, ev_op *op)
 {
+    evi_op_must (op_is_here (loop, op));
     if (EVI_UNLIKELY (op->side != NULL))
         op_side_free (loop, op);
     op->state = EVI_STATE_IDLE;
@@ -550,6 +579,7 @@ static void op_deliver (EV_P_ ev_watcher *w, int revents)
     EVI_DOOR;
 
     (void) revents;
+    evi_op_must (side->op->side == side);
     if (side->count)
         op_deliver_next (loop, side);
     else
@@ -641,6 +671,7 @@ static void op_late (EV_P_ ev_timer *w, int revents)
     EVI_DOOR;
 
     (void) revents;
+    evi_op_must (side->op->side == side);
     evi_ref (loop); /* the timer has stopped by itself */
     op_end_early (loop, side->op, side->op->wish ? side->op->wish : EVI_WISH_TIMEOUT);
 }
@@ -649,6 +680,12 @@ void ev_op_cancel (EV_P_ ev_op *op) EV_NOEXCEPT
 {
     EVI_DOOR;
 
+    if (!ev_is_active (op))
+        return;
+    if (EVI_UNLIKELY (!op_is_here (loop, op))) {
+        evi_complain ("ev_op_cancel", op_elsewhere);
+        return;
+    }
     evi_ops_reborn (loop);
     if (ev_is_active (op))
         op_end_early (loop, op, EVI_WISH_CANCEL);
@@ -670,10 +707,23 @@ static void op_stop (struct ev_loop *loop, ev_op *op)
     op_deactivate (loop, op);
 }
 
+/* On another loop there is no stopping it, and the program would think that the memory is its own again. */
+static int op_may_stop (const struct ev_loop *loop, const ev_op *op)
+{
+    const struct evi_stack *stack = &loop->pending.level[evi_level ((const ev_watcher *) op)];
+    unsigned at = (unsigned) ev_is_pending (op);
+
+    if (at && (at > stack->count || stack->items[at - 1].w != (const ev_watcher *) op))
+        return 0;
+    return !ev_is_active (op) || op_is_here (loop, op);
+}
+
 void ev_op_stop (EV_P_ ev_op *op) EV_NOEXCEPT
 {
     EVI_DOOR;
 
+    if (EVI_UNLIKELY (!op_may_stop (loop, op)))
+        evi_misuse ("ev_op_stop", op_elsewhere);
     evi_ops_reborn (loop);
     evi_pending_clear (loop, (ev_watcher *) op);
     if (!ev_is_active (op))
@@ -685,12 +735,18 @@ void ev_op_stop (EV_P_ ev_op *op) EV_NOEXCEPT
 
 void ev_op_deadline (ev_op *op, ev_tstamp seconds) EV_NOEXCEPT
 {
-    op->limit = seconds > 0 ? seconds : 0; /* also: NaN is none */
+    if (EVI_UNLIKELY (!evi_op_idle (op)))
+        evi_op_not_now ("ev_op_deadline");
+    else
+        op->limit = seconds > 0 ? seconds : 0; /* also: NaN is none */
 }
 
 void ev_op_link (ev_op *op, ev_op *next) EV_NOEXCEPT
 {
-    op->link = next;
+    if (EVI_UNLIKELY (!evi_op_idle (op) || (next && !evi_op_idle (next))))
+        evi_op_not_now ("ev_op_link");
+    else
+        op->link = next;
 }
 
 /* ---- looked at from outside ---- */
@@ -788,8 +844,10 @@ EVI void evi_ops_close (struct ev_loop *loop)
     if (!ops)
         return;
     evi_ops_reborn (loop);
-    for (unsigned i = 0; i < ops->active.count; i++)
+    for (unsigned i = 0; i < ops->active.count; i++) {
+        evi_op_must (ops->active.items[i]->active == (int) i + 1);
         ((ev_op *) ops->active.items[i])->wish |= EVI_WISH_STOP | EVI_WISH_CANCEL;
+    }
     if (loop->riders.recall)
         loop->riders.recall (loop);
     while (ops->active.count)

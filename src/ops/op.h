@@ -209,6 +209,20 @@ EVI void evi_op_again (struct ev_loop *loop, ev_op *op);
 EVI int evi_op_lane_fit (struct ev_loop *loop, int fd);    /* 0: there is a row for it; -EBADF */
 EVI void evi_op_unqueue (struct ev_loop *loop, ev_op *op); /* it is not to be handed out after all */
 EVI void evi_op_begin (ev_op *op, int code); /* for the set functions: all private members cleared */
+/* What is changed belongs to the program? */
+EVI_INLINE int evi_op_idle (const ev_op *op)
+{
+    return !ev_is_active (op) && !ev_is_pending (op);
+}
+EVI_COLD EVI void evi_op_not_now (const char *call); /* … no: so says this call */
+/* An operation that the loop has does not say so any more. */
+EVI_COLD EVI void evi_op_spoilt (void);
+/* Whoever has an operation asks this before it believes a word. */
+EVI_INLINE void evi_op_must (int intact)
+{
+    if (EVI_UNLIKELY (!intact))
+        evi_op_spoilt ();
+}
 
 /* ---- engines ---- */
 

@@ -449,6 +449,7 @@ static void ready_io (EV_P_ ev_io *w, int revents)
     ev_op *op = side->op;
     EVI_DOOR;
 
+    evi_op_must (op->side == side);
     if (EVI_LIKELY (!(revents & EV_ERROR))) {
         ready_go_on (loop, op);
         return;
@@ -560,6 +561,7 @@ EVI void evi_op_ready_collect (struct ev_loop *loop)
         struct evi_side *side = EVI_SIDE_OF (job, job);
 
         next = job->next;
+        evi_op_must (side->op->side == side);
         side->op->state = EVI_STATE_IDLE;
         if (EVI_UNLIKELY (job->result == -ESPIPE && ready_ignores_offset (side->op)))
             ready_attempt (loop, side->op);
@@ -647,7 +649,14 @@ static void ready_start_accept (struct ev_loop *loop, ev_op *op)
 
 static void ready_start_recv_pool (struct ev_loop *loop, ev_op *op)
 {
-    evi_op_uring_withdraw (op->more); /* its buffers are wanted here */
+    struct ev_pool *pool = op->more;
+
+    if (EVI_UNLIKELY (pool->loop != loop)) {
+        evi_complain ("ev_op_start", "the pool of an ev_recv_pool belongs to another loop");
+        evi_op_done (loop, op, -EINVAL);
+        return;
+    }
+    evi_op_uring_withdraw (pool); /* its buffers are wanted here */
     ready_wait (loop, op, op->fd, EV_READ);
     ready_recv_pool (loop, op, 0);
 }

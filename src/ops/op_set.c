@@ -4,34 +4,60 @@
 
 #if EV_OP_ENABLE
 
+#include <stdio.h>
 #include <sys/socket.h>
 
 enum { SET_VECTORS_MAX = 1024 }; /* UIO_MAXIOV */
+
+EVI_COLD static void set_refuse (int code)
+{
+    char call[32];
+
+    snprintf (call, sizeof call, "ev_%s_set", evi_op_kinds[code].name);
+    evi_op_not_now (call);
+}
+
+/* Nonzero: it is this operation now, and nothing else is left of what it was. One that is under way stays as it
+ * is. */
+static int set_begin (ev_op *op, int code)
+{
+    if (EVI_UNLIKELY (!evi_op_idle (op))) {
+        set_refuse (code);
+        return 0;
+    }
+    evi_op_begin (op, code);
+    return 1;
+}
+
+static int set_data (ev_op *op, int code, int fd, const void *buf, size_t size, int flags)
+{
+    if (!set_begin (op, code))
+        return 0;
+    op->fd = fd;
+    op->buf = (void *) buf;
+    op->size = size;
+    op->flags = (unsigned) flags;
+    return 1;
+}
+
+/* What cannot be done, and what one engine would refuse and the other misunderstand, is no operation: -EINVAL. */
+static void set_none_if (ev_op *op, int bad)
+{
+    if (bad)
+        op->code = EVI_CODE_NONE;
+}
 
 /* -- sockets -- */
 
 void ev_accept_set (ev_op *op, int fd, int flags) EV_NOEXCEPT
 {
-    evi_op_begin (op, EVI_CODE_ACCEPT);
-    op->fd = fd;
-    op->flags = (unsigned) flags;
+    set_data (op, EVI_CODE_ACCEPT, fd, NULL, 0, flags);
 }
 
 void ev_connect_set (ev_op *op, int fd, const struct sockaddr *address, unsigned size) EV_NOEXCEPT
 {
-    evi_op_begin (op, EVI_CODE_CONNECT);
-    op->fd = fd;
-    op->buf = (void *) address;
-    op->offset = size;
-}
-
-static void set_data (ev_op *op, int code, int fd, const void *buf, size_t size, int flags)
-{
-    evi_op_begin (op, code);
-    op->fd = fd;
-    op->buf = (void *) buf;
-    op->size = size;
-    op->flags = (unsigned) flags;
+    if (set_data (op, EVI_CODE_CONNECT, fd, address, 0, 0))
+        op->offset = size;
 }
 
 void ev_recv_set (ev_op *op, int fd, void *buf, size_t size, int flags) EV_NOEXCEPT
@@ -41,8 +67,10 @@ void ev_recv_set (ev_op *op, int fd, void *buf, size_t size, int flags) EV_NOEXC
 
 void ev_recv_pool_set (ev_op *op, int fd, ev_pool *pool, int flags) EV_NOEXCEPT
 {
-    set_data (op, flags & (MSG_WAITALL | MSG_PEEK) ? EVI_CODE_NONE : EVI_CODE_RECV_POOL, fd, NULL, 0, flags);
+    if (!set_data (op, EVI_CODE_RECV_POOL, fd, NULL, 0, flags))
+        return;
     op->more = pool;
+    set_none_if (op, !pool || flags & (MSG_WAITALL | MSG_PEEK));
 }
 
 void ev_send_set (ev_op *op, int fd, const void *buf, size_t size, int flags) EV_NOEXCEPT
@@ -72,8 +100,8 @@ void ev_shutdown_set (ev_op *op, int fd, int how) EV_NOEXCEPT
 
 void ev_socket_set (ev_op *op, int domain, int type, int protocol) EV_NOEXCEPT
 {
-    set_data (op, EVI_CODE_SOCKET, -1, NULL, (size_t) protocol, type);
-    op->fd_to = domain;
+    if (set_data (op, EVI_CODE_SOCKET, -1, NULL, (size_t) protocol, type))
+        op->fd_to = domain;
 }
 
 /* -- files -- */
@@ -88,17 +116,19 @@ void ev_close_set (ev_op *op, int fd) EV_NOEXCEPT
     set_data (op, EVI_CODE_CLOSE, fd, NULL, 0, 0);
 }
 
-/* What one engine would refuse and the other misunderstand is no operation: -EINVAL. */
-static void set_position (ev_op *op, int code, int fd, const void *buf, size_t size, int64_t offset)
+static int set_position (ev_op *op, int code, int fd, const void *buf, size_t size, int64_t offset)
 {
-    set_data (op, offset < -1 ? EVI_CODE_NONE : code, fd, buf, size, 0);
+    if (!set_data (op, code, fd, buf, size, 0))
+        return 0;
     op->offset = offset;
+    set_none_if (op, offset < -1);
+    return 1;
 }
 
 static void set_vectors (ev_op *op, int code, int fd, const struct iovec *vec, int count, int64_t offset)
 {
-    set_position (op, count < 0 || count > SET_VECTORS_MAX ? EVI_CODE_NONE : code, fd, vec, (size_t) count,
-                  offset);
+    if (set_position (op, code, fd, vec, (size_t) count, offset))
+        set_none_if (op, count < 0 || count > SET_VECTORS_MAX);
 }
 
 void ev_read_set (ev_op *op, int fd, void *buf, size_t size, int64_t offset) EV_NOEXCEPT
@@ -128,22 +158,23 @@ void ev_fsync_set (ev_op *op, int fd, int datasync) EV_NOEXCEPT
 
 void ev_fallocate_set (ev_op *op, int fd, int mode, int64_t offset, int64_t size) EV_NOEXCEPT
 {
-    set_data (op, EVI_CODE_FALLOCATE, fd, NULL, (size_t) mode, 0);
+    if (!set_data (op, EVI_CODE_FALLOCATE, fd, NULL, (size_t) mode, 0))
+        return;
     op->offset = offset;
     op->offset_to = size;
 }
 
 void ev_ftruncate_set (ev_op *op, int fd, int64_t size) EV_NOEXCEPT
 {
-    set_data (op, EVI_CODE_FTRUNCATE, fd, NULL, 0, 0);
-    op->offset = size;
+    if (set_data (op, EVI_CODE_FTRUNCATE, fd, NULL, 0, 0))
+        op->offset = size;
 }
 
 void ev_statx_set (ev_op *op, int dirfd, const char *path, int flags, unsigned mask,
                    struct statx *stat) EV_NOEXCEPT
 {
-    set_data (op, EVI_CODE_STATX, dirfd, path, mask, flags);
-    op->more = stat;
+    if (set_data (op, EVI_CODE_STATX, dirfd, path, mask, flags))
+        op->more = stat;
 }
 
 void ev_unlinkat_set (ev_op *op, int dirfd, const char *path, int flags) EV_NOEXCEPT
@@ -154,7 +185,8 @@ void ev_unlinkat_set (ev_op *op, int dirfd, const char *path, int flags) EV_NOEX
 void ev_renameat_set (ev_op *op, int dirfd, const char *path, int dirfd_to, const char *path_to,
                       unsigned flags) EV_NOEXCEPT
 {
-    set_data (op, EVI_CODE_RENAMEAT, dirfd, path, 0, (int) flags);
+    if (!set_data (op, EVI_CODE_RENAMEAT, dirfd, path, 0, (int) flags))
+        return;
     op->fd_to = dirfd_to;
     op->more = (void *) path_to;
 }
@@ -167,7 +199,8 @@ void ev_mkdirat_set (ev_op *op, int dirfd, const char *path, unsigned mode) EV_N
 void ev_splice_set (ev_op *op, int fd, int64_t offset, int fd_to, int64_t offset_to, size_t size,
                     unsigned flags) EV_NOEXCEPT
 {
-    set_data (op, EVI_CODE_SPLICE, fd, NULL, size, (int) flags);
+    if (!set_data (op, EVI_CODE_SPLICE, fd, NULL, size, (int) flags))
+        return;
     op->fd_to = fd_to;
     op->offset = offset < 0 ? -1 : offset;
     op->offset_to = offset_to < 0 ? -1 : offset_to;
@@ -177,8 +210,8 @@ void ev_splice_set (ev_op *op, int fd, int64_t offset, int fd_to, int64_t offset
 
 void ev_waitid_set (ev_op *op, int idtype, int id, void *info, int options) EV_NOEXCEPT
 {
-    set_data (op, EVI_CODE_WAITID, -1, info, (size_t) idtype, options);
-    op->fd_to = id;
+    if (set_data (op, EVI_CODE_WAITID, -1, info, (size_t) idtype, options))
+        op->fd_to = id;
 }
 
 void ev_sqe_set (ev_op *op, const void *sqe) EV_NOEXCEPT

@@ -167,7 +167,8 @@ EVI_APART static int op_uring_can (struct ev_loop *loop, ev_op *op)
         return ((const struct msghdr *) op->buf)->msg_iovlen <= OP_URING_VECTORS_MAX
                && op_uring_has (ops, opcode);
     case EVI_CODE_RECV_POOL:
-        return op_uring_has (ops, EVI_OP_SEND_ZC) && op_uring_pool_register (loop, op->more);
+        return op_uring_has (ops, EVI_OP_SEND_ZC) && ((struct ev_pool *) op->more)->loop == loop
+               && op_uring_pool_register (loop, op->more);
     case EVI_CODE_WRITE:
     case EVI_CODE_WRITEV:
         return op_uring_has (ops, opcode) && op_uring_can_write (ops, op);
@@ -392,8 +393,13 @@ EVI int evi_op_uring_start (struct ev_loop *loop, ev_op *op)
 static ev_op *op_uring_owner (const struct evi_ops *ops, uint64_t name)
 {
     uint32_t id = (uint32_t) name;
+    ev_op *op;
 
-    return id < ops->slot_count && ops->slots[id].name == name ? ops->slots[id].is.op : NULL;
+    if (EVI_UNLIKELY (id >= ops->slot_count || ops->slots[id].name != name))
+        return NULL;
+    op = ops->slots[id].is.op;
+    evi_op_must (op->state == EVI_STATE_RING && op->slot == id);
+    return op;
 }
 
 /* It does nothing any more. */
@@ -439,11 +445,13 @@ static void op_uring_alone (struct ev_loop *loop)
 {
     struct evi_ops *ops = loop->ops;
     struct evi_ring *ring = &loop->ring->ring;
-    struct evi_slot *slot = &ops->slots[ops->slot_last];
-    ev_op *op = slot->is.op;
+    ev_op *op;
 
-    if (ops->queued || evi_ring_queued (ring) != 1 || evi_ring_unsent (ring, 0)->user_data != slot->name
-        || op->code != EVI_CODE_READ)
+    if (ops->queued || evi_ring_queued (ring) != 1
+        || evi_ring_unsent (ring, 0)->user_data != ops->slots[ops->slot_last].name)
+        return;
+    op = op_uring_owner (ops, ops->slots[ops->slot_last].name);
+    if (!op || op->code != EVI_CODE_READ)
         return;
     evi_ring_untake (ring);
     op_uring_leave (loop, op);

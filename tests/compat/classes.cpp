@@ -566,7 +566,7 @@ static bool same (const ev_op &a, const ev_op &b)
 #define SAYS(name, mine, theirs)                                                       \
     do {                                                                               \
         ev::op w;                                                                      \
-        ev_op c;                                                                       \
+        ev_op c = ev_op ();                                                            \
         w.set_##name mine;                                                             \
         ev_##name##_set theirs;                                                        \
         expect (same (w, c) && !w.is_active (), "op sets what ev_" #name "_set does"); \

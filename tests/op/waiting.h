@@ -204,14 +204,17 @@ static void set_splice (struct place *place, ev_op *w)
 
 static void open_child (struct place *place)
 {
+    pid_t parent = getpid ();
+
     fflush (NULL);
     place->pid = fork ();
     ck_assert_int_ge (place->pid, 0);
     if (place->pid)
         return;
     prctl (PR_SET_PDEATHSIG, SIGKILL);
-    for (;;)
+    while (getppid () == parent) /* else it has died before that */
         pause ();
+    _exit (0);
 }
 
 static void kill_child (struct place *place)
