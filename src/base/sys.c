@@ -82,6 +82,7 @@ EVI ssize_t evi_sys_write (int fd, const void *data, size_t size)
 
 static int sys_quiet (int fd)
 {
+    EVI_SYS_FAULT ("fcntl");
     if (fcntl (fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl (fd, F_SETFL, O_NONBLOCK) < 0)
         return -errno;
     return 0;
@@ -105,7 +106,13 @@ EVI int evi_sys_pipe (int fd[2])
     if (pipe (fd) < 0)
         return -errno;
     err = sys_quiet (fd[0]);
-    return err ? err : sys_quiet (fd[1]);
+    if (!err)
+        err = sys_quiet (fd[1]);
+    if (err) {
+        close (fd[0]);
+        close (fd[1]);
+    }
+    return err;
 }
 
 EVI int evi_sys_dup_onto (int from, int to)

@@ -1,4 +1,4 @@
-/* sys_test.c: base/sys.c where threads meet: which process is this? */
+/* sys_test.c: base/sys.c where threads meet: which process is this? And where a call fails half-way. */
 #include "unit.h"
 
 #include <pthread.h>
@@ -42,4 +42,27 @@ TEST (process_has_one_number_for_all_threads_that_ask_first)
     evi_sys_process ();
     for (int i = 0; i < CHILDREN; i++)
         ck_assert_int_eq (test_child (ask_together, NULL, NULL, 0), 0);
+}
+
+static int fcntl_may_pass; /* so often */
+
+static int refuse_fcntl (const char *call)
+{
+    return !strcmp (call, "fcntl") && !fcntl_may_pass-- ? -ENOMEM : 0;
+}
+
+TEST (pipe_that_cannot_be_made_whole_leaves_no_descriptor)
+{
+    int before = test_fd_count (), fd[2];
+
+    evi_sys_fault = refuse_fcntl;
+    for (int passes = 0; passes < 2; passes++) {
+        fcntl_may_pass = passes;
+        ck_assert_int_eq (evi_sys_pipe (fd), -ENOMEM);
+        ck_assert_int_eq (test_fd_count (), before);
+    }
+    evi_sys_fault = NULL;
+    ck_assert_int_eq (evi_sys_pipe (fd), 0);
+    close (fd[0]);
+    close (fd[1]);
 }
