@@ -20,6 +20,7 @@
 #include <poll.h>
 #endif
 #if EVI_LINUX
+#include <sys/auxv.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #endif
@@ -200,9 +201,25 @@ EVI_COLD EVI unsigned evi_sys_process_first (unsigned *page)
     return __atomic_load_n (page, __ATOMIC_RELAXED);
 }
 
+EVI int evi_sys_in_disguise (void)
+{
+    return getuid () != geteuid () || getgid () != getegid ();
+}
+
+/* The kernel says it of a program that gained rights when it was executed (by its owner, or by capabilities of its
+ * file), whatever has become of its ids since. */
+static int sys_secure (void)
+{
+#if EVI_LINUX
+    return getauxval (AT_SECURE) != 0;
+#else
+    return evi_sys_in_disguise ();
+#endif
+}
+
 EVI const char *evi_sys_environment (const char *name)
 {
-    return getuid () == geteuid () && getgid () == getegid () ? getenv (name) : NULL;
+    return sys_secure () ? NULL : getenv (name);
 }
 
 EVI void evi_sys_at_fork (void (*in_child) (void))

@@ -69,8 +69,9 @@ EVI_INLINE_HOT int evi_sys_same_process (unsigned number)
 /* Called in each child that fork makes, not in those of vfork and clone. For good. */
 EVI void evi_sys_at_fork (void (*in_child) (void));
 
-/* An environment variable; they count only while the process runs as who started it. NULL: not set. */
+/* An environment variable. NULL: it is not set, or was chosen by somebody who has fewer rights than the program. */
 EVI const char *evi_sys_environment (const char *name);
+EVI int evi_sys_in_disguise (void); /* nonzero: real and effective user or group differ */
 
 EVI uintptr_t evi_sys_thread (void); /* which thread this is */
 

@@ -28,7 +28,7 @@ static unsigned life_flags (unsigned flags)
     unsigned own = flags & LIFE_FLAGS_OWN;
     const char *text = flags & EVFLAG_NOENV ? NULL : evi_sys_environment ("LIBEV_FLAGS");
 
-    if (text)
+    if (text && !evi_sys_in_disguise ()) /* (LP-2) */
         flags = (unsigned) atoi (text);
     return (flags & ~(unsigned) LIFE_FLAGS_OWN) | own;
 }

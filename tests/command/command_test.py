@@ -44,6 +44,32 @@ int plugin_main (void) { char *argv[] = { "plugin", NULL }; return client_main (
 """
 
 
+# What the library heard of the environment. "own": the program becomes its file's owner for good before.
+HEEDS = """
+#include <ev.h>
+#include <ev_op.h>
+#include <errno.h>
+#include <stdio.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+int main (int argc, char **argv)
+{
+    if (argc > 1 && (setgid (getegid ()) || setuid (geteuid ())))
+        return 1;
+    struct ev_loop *loop = ev_default_loop (0);
+    if (!loop)
+        return 2;
+    printf ("secure %d\\n", getauxval (AT_SECURE) != 0);
+    if (ev_backend (loop) == EVBACKEND_SELECT)
+        puts ("heeds LIBEV_FLAGS");
+    if (ev_op_ring (loop) == -EPERM)
+        puts ("heeds EVRING_OPS");
+    fflush (stdout);
+    return 0;
+}
+"""
+
+
 def compile_c(source, output, *options):
     """source: a file of this folder, or text."""
     command = CC + ["-std=gnu11", "-w", "-I", INCLUDE, "-I", HERE, "-o", output]
@@ -337,6 +363,53 @@ class RunTest(CommandTest):
                                 extra_groups=[])
         result.stdout = result.stdout.replace(os.path.realpath(libdir) + "/libev.so.4", OURS)
         return result
+
+
+class PrivilegeTest(CommandTest):
+    """A program that gained rights when it was executed: its environment is somebody else's."""
+
+    CAPABILITY = bytes.fromhex("0100000200040000000000000000000000000000")  # cap_net_bind_service, effective
+
+    def setUp(self):
+        super().setUp()
+        library = self.shared + "/for-all"
+        if not os.path.exists(library):
+            os.mkdir(library)
+            shutil.copy(OURS, library + "/libev.so.4")
+        self.program = self.path("heeds")
+        compile_c(HEEDS, self.program, "-Wl,-rpath," + library, library + "/libev.so.4")
+        os.mkdir(self.path("anybody"))
+        os.chmod(self.path("anybody"), 0o777)
+        self.stats = self.path("anybody/stats")
+
+    def heeded(self, *arguments, secure):
+        env = environment(LIBEV_FLAGS="1", EVRING_OPS="ready", EVRING_STATS=self.stats)
+        result = subprocess.run([self.program, *arguments], env=env, timeout=SECONDS, text=True, check=True,
+                                stdout=subprocess.PIPE, user=NOBODY, group=NOBODY, extra_groups=[])
+        if "secure %d" % secure not in result.stdout:
+            self.skipTest("the kernel gives no rights here: " + result.stdout)
+        heeded = [line.split()[1] for line in result.stdout.splitlines() if line.startswith("heeds ")]
+        if os.path.exists(self.stats):
+            os.unlink(self.stats)
+            heeded.append("EVRING_STATS")
+        return heeded
+
+    @unittest.skipUnless(IS_ROOT, "needs root to make set-user-ID files")
+    def test_a_program_that_gains_nothing_heeds_its_environment(self):
+        self.assertEqual(self.heeded(secure=False), ["LIBEV_FLAGS", "EVRING_OPS", "EVRING_STATS"])
+
+    @unittest.skipUnless(IS_ROOT, "needs root to make set-user-ID files")
+    def test_a_set_user_ID_program_heeds_no_variable_even_when_it_has_become_its_owner(self):
+        for mode in (0o4755, 0o2755, 0o6755):
+            os.chmod(self.program, mode)
+            for arguments in ([], ["own"]):
+                with self.subTest(mode=oct(mode), arguments=arguments):
+                    self.assertEqual(self.heeded(*arguments, secure=True), [])
+
+    @unittest.skipUnless(IS_ROOT, "needs root to give capabilities")
+    def test_a_program_with_file_capabilities_heeds_no_variable(self):
+        os.setxattr(self.program, "security.capability", self.CAPABILITY)
+        self.assertEqual(self.heeded(secure=True), [])
 
 
 class ProbeTest(CommandTest):
