@@ -19,6 +19,8 @@ int cmd_bench (int argc, char **argv);
 
 /* Prints "evring: …" on stderr and exits. */
 _Noreturn void cmd_fail (int code, const char *format, ...) __attribute__ ((format (printf, 2, 3)));
+/* All has been printed: 0, or the reason why it was not, and exits. */
+int cmd_said (void);
 /* A formatted string the caller may keep; memory running out ends the program. */
 char *cmd_text (const char *format, ...) __attribute__ ((format (printf, 1, 2)));
 /* The folder that holds our libev.so.4: EVRING_LIBDIR, else found from where this executable lies. */

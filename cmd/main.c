@@ -7,6 +7,8 @@
 
 #include <ev.h>
 #include <ev_op.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,17 +147,38 @@ int cmd_bench (int argc, char **argv)
               program);
 }
 
+int cmd_said (void)
+{
+    if (fflush (stdout) || ferror (stdout))
+        cmd_fail (EXIT_OWN, "cannot write to standard output: %s", strerror (errno));
+    return 0;
+}
+
 static int say_version (void)
 {
     printf ("evring %s (API and ABI of libev %d.%d)\n", EVRING_VERSION, ev_version_major (),
             ev_version_minor ());
-    return 0;
+    return cmd_said ();
+}
+
+/* Standard descriptors that are closed would be given to pipes and rings of ours. What is put in their place takes and
+ * gives nothing, and the program that is run finds them closed. */
+static void hold_standard_descriptors (void)
+{
+    int fd;
+
+    do
+        fd = open ("/", O_PATH | O_CLOEXEC);
+    while (fd >= 0 && fd <= 2);
+    if (fd > 2)
+        close (fd);
 }
 
 int main (int argc, char **argv)
 {
     const char *verb = argc > 1 ? argv[1] : "";
 
+    hold_standard_descriptors ();
     if (!strcmp (verb, "run"))
         return cmd_run (argc - 1, argv + 1);
     if (!strcmp (verb, "probe"))
@@ -166,7 +189,7 @@ int main (int argc, char **argv)
         return say_version ();
     if (!strcmp (verb, "--help") || !strcmp (verb, "-h") || !strcmp (verb, "help")) {
         fputs (usage, stdout);
-        return 0;
+        return cmd_said ();
     }
     fputs (usage, stderr);
     if (*verb)

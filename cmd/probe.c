@@ -579,5 +579,5 @@ int cmd_probe (int argc, char **argv)
         cmd_fail (EXIT_OWN, "probe knows only --json, not %s", argv[1 + json]);
     gather (&found);
     (json ? print_json : print_text) (&found);
-    return fflush (stdout) || ferror (stdout) ? EXIT_OWN : 0;
+    return cmd_said ();
 }

@@ -3,6 +3,7 @@
 
 Environment: EVRING the command, NORING the sandbox helper, EVRING_LIBDIR the folder with our libev.so.4,
 INCLUDE the folder with ev.h, CC. Run with parts of test names as arguments to choose tests."""
+import itertools
 import json
 import os
 import shutil
@@ -363,6 +364,72 @@ class RunTest(CommandTest):
                                 extra_groups=[])
         result.stdout = result.stdout.replace(os.path.realpath(libdir) + "/libev.so.4", OURS)
         return result
+
+
+CLOSED = [numbers for count in (1, 2, 3) for numbers in itertools.combinations((0, 1, 2), count)]
+
+
+def with_closed(numbers):
+    """A prefix to a command: these of its standard descriptors are closed."""
+    return ["sh", "-c", 'exec "$@" ' + " ".join("%d>&-" % number for number in numbers), "sh"]
+
+
+class StreamsTest(CommandTest):
+    """Standard descriptors that are closed, or cannot be written to."""
+
+    OPEN = """
+    #include <ev.h>
+    #include <fcntl.h>
+    int main (void)
+    {
+        int open = 0;
+        for (int fd = 0; fd < 3; fd++)
+            open |= (fcntl (fd, F_GETFD) >= 0) << fd;
+        ev_loop_destroy (ev_default_loop (0));
+        return 100 + open;
+    }
+    """
+
+    def test_a_program_runs_and_finds_closed_what_was_closed(self):
+        compile_c(self.OPEN, self.path("open"), OURS)
+        for numbers in CLOSED:
+            with self.subTest(closed=numbers):
+                result = evring("run", "--backend=poll", "--stats=" + self.path("stats"), self.path("open"),
+                                command=with_closed(numbers), stdin=subprocess.DEVNULL)
+                self.assertEqual(result.returncode, 107 - sum(1 << number for number in numbers), result)
+                self.assertEqual(result.stdout + result.stderr, "")
+                with open(self.path("stats"), encoding="utf-8") as file:
+                    self.assertIn("backend poll", file.read())
+                os.unlink(self.path("stats"))
+
+    def test_a_program_is_refused_for_the_right_reason(self):
+        for numbers in CLOSED:
+            with self.subTest(closed=numbers):
+                result = evring("run", "ls", command=with_closed(numbers), stdin=subprocess.DEVNULL)
+                self.assertEqual(result.returncode, 126)
+                self.assertEqual(result.stdout, "")
+                self.assertEqual("does not use libev" in result.stderr, 2 not in numbers)
+
+    def test_probe_finds_the_same(self):
+        usual = json.loads(evring("probe", "--json").stdout)
+        for numbers in CLOSED:
+            with self.subTest(closed=numbers):
+                result = evring("probe", "--json", command=with_closed(numbers), stdin=subprocess.DEVNULL)
+                if 1 not in numbers:
+                    self.assertEqual(result.returncode, 0)
+                    self.assertEqual(json.loads(result.stdout), usual)
+                else:
+                    self.assertEqual(result.returncode, 125)
+                    self.assertEqual("standard output" in result.stderr, 2 not in numbers, result.stderr)
+
+    def test_what_cannot_be_written_is_no_success(self):
+        for words in (["probe"], ["probe", "--json"], ["--help"], ["--version"]):
+            with self.subTest(words), open("/dev/full", "w", encoding="utf-8") as full:
+                result = subprocess.run([EVRING, *words], env=environment(), timeout=SECONDS, text=True,
+                                        stdout=full, stderr=subprocess.PIPE)
+                self.assertEqual(result.returncode, 125)
+                self.assertIn("standard output", result.stderr)
+                self.assertIn("No space left", result.stderr)
 
 
 class PrivilegeTest(CommandTest):
