@@ -12,6 +12,7 @@
 
 #include <ev.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
@@ -152,6 +153,17 @@ static void set_library (const struct program *program, int force)
         program->path);
 }
 
+/* The library would say so only when the program has ended. A pipe that nobody reads yet may have a reader by then. */
+static void try_statistics (const char *path)
+{
+    int fd = open (path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
+
+    if (fd < 0 && errno != ENXIO)
+        cmd_fail (EXIT_OWN, "cannot write statistics to %s: %m", path);
+    if (fd >= 0)
+        close (fd);
+}
+
 int cmd_run (int argc, char **argv)
 {
     struct wishes wishes = { 0 };
@@ -160,6 +172,8 @@ int cmd_run (int argc, char **argv)
 
     set_wishes (&wishes);
     set_library (&program, wishes.force);
+    if (wishes.stats && *wishes.stats == '/')
+        try_statistics (wishes.stats);
     execv (program.path, argv + first);
     cmd_fail (errno == ENOENT ? EXIT_NOT_FOUND : EXIT_UNUSABLE, "cannot execute %s: %m", program.path);
 }

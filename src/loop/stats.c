@@ -4,6 +4,7 @@
 #include "../ops/ops.h"
 #include "loop_private.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,12 +134,14 @@ static char
 static void stats_report (const struct ev_loop *loop)
 {
     FILE *out = strcmp (stats_where, "1") ? fopen (stats_where, "ae") : stderr;
+    int failed = !out;
 
-    if (!out)
-        return;
-    stats_print (loop, out);
-    if (out != stderr)
-        fclose (out);
+    if (out)
+        stats_print (loop, out);
+    if (out && out != stderr)
+        failed = fclose (out) != 0;
+    if (failed)
+        fprintf (stderr, "evring: EVRING_STATS: cannot write to %s: %s\n", stats_where, strerror (errno));
 }
 
 static void stats_at_exit (void)

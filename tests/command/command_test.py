@@ -432,6 +432,38 @@ class StreamsTest(CommandTest):
                 self.assertIn("No space left", result.stderr)
 
 
+class StatsTest(CommandTest):
+    """Statistics that cannot be written."""
+
+    def test_a_path_that_cannot_be_written_is_refused_before_the_program_runs(self):
+        for path, why in (("no/such/folder", "No such file"), (".", "directory")):
+            with self.subTest(path):
+                result = evring("run", "--stats=" + path, self.client, cwd=self.folder)
+                self.assert_refused(result, 125, path, why)
+
+    def test_a_program_that_is_refused_leaves_no_file(self):
+        evring("run", "--stats=" + self.path("stats"), "ls")
+        self.assertFalse(os.path.exists(self.path("stats")))
+
+    def test_the_library_says_what_it_cannot_write(self):
+        for path, why in ((self.path("no/such/folder"), "No such file"), ("/dev/full", "No space left")):
+            with self.subTest(path):
+                result = subprocess.run([self.client], timeout=SECONDS, text=True, check=True,
+                                        env=environment(EVRING_STATS=path, LD_LIBRARY_PATH=LIBDIR),
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                self.assertTrue(result.stderr.startswith("evring: EVRING_STATS: "), result.stderr)
+                self.assertIn(path, result.stderr)
+                self.assertIn(why, result.stderr)
+                self.assertEqual(result.stderr.count("\n"), 1)
+
+    def test_a_pipe_with_a_name_takes_them(self):
+        os.mkfifo(self.path("fifo"))
+        reader = os.open(self.path("fifo"), os.O_RDONLY | os.O_NONBLOCK)
+        self.assert_ours(evring("run", "--stats=" + self.path("fifo"), self.client))
+        self.assertIn(b"evring: pid", os.read(reader, 4096))
+        os.close(reader)
+
+
 class PrivilegeTest(CommandTest):
     """A program that gained rights when it was executed: its environment is somebody else's."""
 
