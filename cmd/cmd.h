@@ -38,10 +38,11 @@ int cmd_try_backend (unsigned backend);
 
 /* program.c: what `evring run` must know of a program before it starts it. */
 struct program {
-    char *path;   /* what will be executed */
-    char *binary; /* the ELF file that will run: path itself, or the interpreter of a script */
-    char *loader; /* the dynamic loader it asks for */
-    int script;   /* binary is an interpreter */
+    char *path;         /* what will be executed */
+    char *binary;       /* the ELF file that will run: path itself, or the interpreter of a script */
+    char *loader;       /* the dynamic loader it asks for */
+    int script;         /* binary is an interpreter */
+    const char *rights; /* "is set-user-ID" …, though it gains nothing by it here; NULL: it has none */
 };
 /* Finds name like a shell would and examines it. Exits with the reason when evring cannot help it. */
 struct program program_find (const char *name);

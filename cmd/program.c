@@ -87,6 +87,18 @@ static void refuse_rights (const char *file, const char *what)
               file, what);
 }
 
+/* What rights the file has for those who run it, if any. */
+static const char *name_rights (const char *file)
+{
+    struct stat st;
+
+    if (!stat (file, &st) && st.st_mode & S_ISUID)
+        return "is set-user-ID";
+    if (!stat (file, &st) && st.st_mode & S_ISGID && st.st_mode & S_IXGRP)
+        return "is set-group-ID";
+    return getxattr (file, "security.capability", NULL, 0) > 0 ? "has file capabilities" : NULL;
+}
+
 /* The loader ignores LD_LIBRARY_PATH in a program that gains rights by being executed. It gains none where
  * they are forbidden, and none it has already; but file capabilities make the loader wary even where
  * no_new_privs takes them away. */
@@ -206,6 +218,7 @@ static void examine (struct program *program)
         program->loader = read_loader (file, fd, &header);
         close (fd);
         refuse_privileged (file); /* of a script only the interpreter's rights count */
+        program->rights = name_rights (file);
         return;
     }
 }

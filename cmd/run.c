@@ -136,6 +136,11 @@ static void set_library (const struct program *program, int force)
         put_first ("LD_PRELOAD", library);
         got = program_libev (program, library);
     }
+    if (got != LIBEV_OURS && force && program->rights)
+        fprintf (stderr,
+                 "evring: %s %s: such programs drop what the loader is told; what it starts may run on the "
+                 "system's libev\n",
+                 program->binary, program->rights);
     if (got == LIBEV_OURS || force)
         return;
     if (got == LIBEV_OTHER)

@@ -464,6 +464,22 @@ class StatsTest(CommandTest):
         os.close(reader)
 
 
+class ForceTest(CommandTest):
+    @unittest.skipUnless(IS_ROOT, "needs root to make set-user-ID files")
+    def test_force_warns_of_a_program_that_drops_what_the_loader_is_told(self):
+        shutil.copy("/bin/echo", self.path("echo"))
+        for mode, warned in ((0o4755, True), (0o2755, True), (0o755, False)):
+            with self.subTest(oct(mode)):
+                os.chmod(self.path("echo"), mode)
+                result = evring("run", "--force", self.path("echo"), "said")
+                self.assertEqual(result.stdout, "said\n")
+                self.assertEqual(result.stderr.startswith("evring: "), warned)
+                self.assertEqual("system's libev" in result.stderr, warned)
+        os.chmod(self.path("echo"), 0o755)
+        os.setxattr(self.path("echo"), "security.capability", PrivilegeTest.CAPABILITY)
+        self.assertIn("file capabilities", evring("run", "--force", self.path("echo")).stderr)
+
+
 class PrivilegeTest(CommandTest):
     """A program that gained rights when it was executed: its environment is somebody else's."""
 
