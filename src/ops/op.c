@@ -19,6 +19,10 @@ enum { OP_RESTART_FIRST = -512, OP_RESTART_LAST = -516 };
  * way to a worker (before 6.12.115; seen on 6.18 with splice). */
 #define OP_ASK_AGAIN 0.1
 
+/* A timer that repeats does not stop by itself, and give back a reference that was the operation's. It is stopped long
+ * before it does. */
+#define OP_TIMER_REPEAT 1e6
+
 #define OP_KIND(lane, traits, name)   \
     {                                 \
         name, EVI_LANE_##lane, traits \
@@ -106,9 +110,9 @@ EVI struct evi_side *evi_op_side (struct ev_loop *loop, ev_op *op)
 
 static void op_side_stop_timer (struct ev_loop *loop, struct evi_side *side)
 {
-    if (EVI_LIKELY (!ev_is_active (&side->timer) && !ev_is_pending (&side->timer)))
+    if (EVI_LIKELY (!ev_is_active (&side->timer)))
         return;
-    evi_ref (loop); /* pending: it has stopped by itself */
+    evi_ref (loop);
     ev_timer_stop (EV_A_ & side->timer);
 }
 
@@ -263,7 +267,7 @@ EVI_COLD static void op_start_timer (struct ev_loop *loop, ev_op *op, ev_tstamp 
     struct evi_side *side = evi_op_side (loop, op);
 
     op_side_stop_timer (loop, side);
-    ev_timer_set (&side->timer, seconds, 0.);
+    ev_timer_set (&side->timer, seconds, OP_TIMER_REPEAT);
     evi_set_priority (&side->timer, ev_priority (op));
     ev_timer_start (EV_A_ & side->timer);
     evi_unref (loop);
@@ -672,7 +676,7 @@ static void op_late (EV_P_ ev_timer *w, int revents)
 
     (void) revents;
     evi_op_must (side->op->side == side);
-    evi_ref (loop); /* the timer has stopped by itself */
+    op_side_stop_timer (loop, side);
     op_end_early (loop, side->op, side->op->wish ? side->op->wish : EVI_WISH_TIMEOUT);
 }
 

@@ -305,3 +305,38 @@ TEST_ENGINES (deadline_and_data_at_the_same_time_give_one_completion)
     }
     ck_assert_int_gt (in_time, 0);
 }
+
+static void hold_back (struct ev_loop *loop)
+{
+}
+
+/* A program may call its callbacks when it likes. Until then nobody has been told of the deadline either. */
+static void check_held_back (struct ev_loop *loop, int stop)
+{
+    struct op op;
+    char byte;
+    int fd[2];
+
+    op_pair (fd);
+    ev_recv_set (op_new (&op), fd[0], &byte, 1, 0);
+    ev_op_deadline (&op.w, 0.01);
+    op_start (loop, &op);
+    ev_set_invoke_pending_cb (loop, hold_back);
+    for (int i = 0; i < 3; i++) {
+        kit_sleeps (loop, 0.02);
+        ck_assert_int_eq (ev_run (loop, EVRUN_NOWAIT), 1);
+        ck_assert (ev_is_active (&op.w));
+    }
+    ev_set_invoke_pending_cb (loop, ev_invoke_pending);
+    ck_result (stop ? op_stop (loop, &op) : op_end (loop, &op), stop ? -ECANCELED : -ETIMEDOUT);
+    op_all_over (loop);
+    op_close_both (fd);
+}
+
+TEST_ENGINES (deadline_that_has_passed_leaves_the_operation_its_reference)
+{
+    struct ev_loop *loop = test_loop (0);
+
+    check_held_back (loop, 0);
+    check_held_back (loop, 1);
+}
