@@ -18,16 +18,15 @@
  *     and started again. The callback is kept.
  *   - The destructor stops the watcher. Watchers cannot be copied.
  *
- * Operations have a class too, ev::op, in programs that include <ev_op.h> before this header; others keep
- * the name for themselves.
+ * Operations have a class too, ev::op, in programs that include <ev_op.h>, before this header or after it;
+ * others keep the name for themselves.
  *
  * Needs C++11. Define EV_H to include another header than "ev.h", EV_USE_STDEXCEPT as 0 to do without
  * <exception>.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#ifndef EVPP_H__
-#define EVPP_H__
+#if !defined(EVPP_H__) || (defined(EV_OP_H_) && !defined(EVPP_OP_H__))
 
 /* Some callbacks are noexcept by type, which C++17 writes into mangled names. Before C++17 compilers announce
  * that of each function that takes such a callback; nothing here is ever called by its mangled name. */
@@ -68,6 +67,40 @@
 #define EVPP_A_
 #define EVPP_W_
 #endif
+
+/* The members every kind has, as members of the class itself: programs take their addresses. */
+#if EV_MULTIPLICITY
+#define EVPP_CONSTRUCTOR(name, kind)                                          \
+    name (loop_ref of = get_default_loop ()) EV_NOEXCEPT : base<kind, name> (of) \
+    {                                                                         \
+    }
+#else
+#define EVPP_CONSTRUCTOR(name, kind)                                          \
+    name () EV_NOEXCEPT                                                       \
+    {                                                                         \
+    }
+#endif
+#define EVPP_WATCHER(name, kind)                                              \
+    EVPP_CONSTRUCTOR (name, kind)                                             \
+    EVPP_LIFE (name, kind)
+#define EVPP_LIFE(name, kind)                                                 \
+    ~name ()                                                                  \
+    {                                                                         \
+        stop ();                                                              \
+    }                                                                         \
+    using base<kind, name>::set;                                              \
+    void start () EV_NOEXCEPT                                                 \
+    {                                                                         \
+        kind##_start (EVPP_W_ this);                    \
+    }                                                                         \
+    void stop () EV_NOEXCEPT                                                  \
+    {                                                                         \
+        kind##_stop (EVPP_W_ this);                     \
+    }
+
+#ifndef EVPP_H__
+#define EVPP_H__
+#define EVPP_OPS_ "ev++.h" /* ev_op.h asks for its class, if it comes later */
 
 namespace ev
 {
@@ -545,36 +578,6 @@ struct base : kind {
 
 /* ---- the kinds ----------------------------------------------------------------------------- */
 
-/* The members every kind has, as members of the class itself: programs take their addresses. */
-#if EV_MULTIPLICITY
-#define EVPP_CONSTRUCTOR(name, kind)                                          \
-    name (loop_ref of = get_default_loop ()) EV_NOEXCEPT : base<kind, name> (of) \
-    {                                                                         \
-    }
-#else
-#define EVPP_CONSTRUCTOR(name, kind)                                          \
-    name () EV_NOEXCEPT                                                       \
-    {                                                                         \
-    }
-#endif
-#define EVPP_WATCHER(name, kind)                                              \
-    EVPP_CONSTRUCTOR (name, kind)                                             \
-    EVPP_LIFE (name, kind)
-#define EVPP_LIFE(name, kind)                                                 \
-    ~name ()                                                                  \
-    {                                                                         \
-        stop ();                                                              \
-    }                                                                         \
-    using base<kind, name>::set;                                              \
-    void start () EV_NOEXCEPT                                                 \
-    {                                                                         \
-        kind##_start (EVPP_W_ this);                    \
-    }                                                                         \
-    void stop () EV_NOEXCEPT                                                  \
-    {                                                                         \
-        kind##_stop (EVPP_W_ this);                     \
-    }
-
 /* A descriptor is ready. */
 struct io : base<ev_io, io> {
     EVPP_WATCHER (io, ev_io)
@@ -785,7 +788,18 @@ struct async : base<ev_async, async> {
 };
 #endif
 
-#if defined(EV_OP_H_) && EV_OP_ENABLE
+} /* namespace ev */
+#endif /* EVPP_H__ */
+
+#if defined(EV_OP_H_) && !defined(EVPP_OP_H__)
+#define EVPP_OP_H__
+#if EV_OP_ENABLE
+extern "C++" { /* ev_op.h may have been included into something else */
+namespace ev
+{
+
+/* ---- operations ---------------------------------------------------------------------------- */
+
 enum {
     OP = EV_OP,
     OP_MORE = EV_OP_MORE
@@ -864,9 +878,11 @@ struct op : base<ev_op, op> {
     EVPP_OP (sqe, (const void *entry), (this, entry))
 #undef EVPP_OP
 };
-#endif
 
 } /* namespace ev */
+}
+#endif
+#endif /* EVPP_OP_H__ */
 
 #if defined(__GNUC__) && __cplusplus < 201703L
 #pragma GCC diagnostic pop

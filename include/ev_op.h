@@ -324,6 +324,9 @@ EV_API_DECL void ev_pool_give (ev_pool *pool, void *buf) EV_NOEXCEPT;
 
 #ifdef __cplusplus
 }
+#ifdef EVPP_OPS_ /* ev++.h was here first: now it has a class for operations too */
+#include EVPP_OPS_
+#endif
 #endif
 
 #endif

@@ -4,6 +4,12 @@
 #ifdef EV_H
 #include EV_H
 #endif
+#ifdef OPS_LAST // as sorted includes have it, and inside what is meant for C headers
+#include <ev++.h>
+extern "C" {
+#include <ev_op.h>
+}
+#endif
 #ifndef STOCK_LIBEV
 #if defined(__clang__) && __cplusplus < 201703L // what ev++.h does around ev.h
 #pragma clang diagnostic push

@@ -18,6 +18,7 @@ for compiler in g++ clang++; do
     for standard in c++11 c++14 c++17 c++20; do
         clean "$compiler" "-std=$standard" "$program"
         clean "$compiler" "-std=$standard" -DEV_MULTIPLICITY=0 "$program"
+        clean "$compiler" "-std=$standard" -DOPS_LAST "$program"
         clean "$compiler" "-std=$standard" -include "$include/ev++.h" -x c++ /dev/null
     done
     clean "$compiler" -std=c++11 -DEV_USE_STDEXCEPT=0 "$program"
@@ -27,6 +28,9 @@ for compiler in g++ clang++; do
     clean "$compiler" -std=c++17 -DEV_MINPRI=0 -DEV_MAXPRI=0 "$program"
     clean "$compiler" -std=c++17 -include "$event/event.h" -x c++ /dev/null
     clean "$compiler" -std=c++17 -include "$include/ev_op.h" -x c++ /dev/null
+    clean "$compiler" -std=c++17 -DOPS_LAST -DEV_MULTIPLICITY=0 "$program"
+    clean "$compiler" -std=c++17 -DEV_OP_ENABLE=0 -include "$include/ev++.h" -include "$include/ev_op.h" \
+        -include "$include/ev++.h" -x c++ /dev/null
 done
 for compiler in gcc clang; do
     command -v "$compiler" >/dev/null || continue
