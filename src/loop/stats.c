@@ -128,12 +128,19 @@ static void stats_print (const struct ev_loop *loop, FILE *out)
     fputc ('\n', out);
 }
 
-static char
-    *stats_where; /* what EVRING_STATS said when the first loop was made: programs clear their environment */
+/* What EVRING_STATS said when the first loop was made: programs clear their environment. Set once, by whichever thread
+ * comes first. */
+static char *stats_path;
+
+static const char *stats_where (void)
+{
+    return __atomic_load_n (&stats_path, __ATOMIC_ACQUIRE);
+}
 
 static void stats_report (const struct ev_loop *loop)
 {
-    FILE *out = strcmp (stats_where, "1") ? fopen (stats_where, "ae") : stderr;
+    const char *where = stats_where ();
+    FILE *out = strcmp (where, "1") ? fopen (where, "ae") : stderr;
     int failed = !out;
 
     if (out)
@@ -141,7 +148,7 @@ static void stats_report (const struct ev_loop *loop)
     if (out && out != stderr)
         failed = fclose (out) != 0;
     if (failed)
-        fprintf (stderr, "evring: EVRING_STATS: cannot write to %s: %s\n", stats_where, strerror (errno));
+        fprintf (stderr, "evring: EVRING_STATS: cannot write to %s: %s\n", where, strerror (errno));
 }
 
 static void stats_at_exit (void)
@@ -157,16 +164,19 @@ static void stats_at_exit (void)
 /* Nonzero: statistics are wanted. */
 static int stats_begin (void)
 {
-    static int begun;
     const char *where = evi_sys_environment ("EVRING_STATS");
+    char *path, *none = NULL;
 
     if (EVI_LIKELY (!where || !*where || !strcmp (where, "0")))
         return 0;
-    if (!__atomic_exchange_n (&begun, 1, __ATOMIC_ACQ_REL)) {
-        stats_where = strdup (where);
+    if (stats_where ())
+        return 1;
+    path = strdup (where);
+    if (path && __atomic_compare_exchange_n (&stats_path, &none, path, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
         atexit (stats_at_exit);
-    }
-    return stats_where != NULL;
+    else
+        free (path);
+    return stats_where () != NULL;
 }
 
 EVI void evi_stats_open (struct ev_loop *loop)
@@ -183,7 +193,7 @@ EVI void evi_stats_open (struct ev_loop *loop)
 
 EVI void evi_stats_close (struct ev_loop *loop)
 {
-    for (unsigned i = 0; stats_where && i < STATS_LOOPS_MAX; i++) {
+    for (unsigned i = 0; stats_where () && i < STATS_LOOPS_MAX; i++) {
         struct ev_loop *it = loop;
 
         if (__atomic_compare_exchange_n (&stats_loops[i], &it, NULL, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))

@@ -66,3 +66,33 @@ TEST (pipe_that_cannot_be_made_whole_leaves_no_descriptor)
     close (fd[0]);
     close (fd[1]);
 }
+
+static void *begin_statistics (void *wanted)
+{
+    pthread_barrier_wait (&together);
+    *(unsigned *) wanted = (unsigned) stats_begin ();
+    return NULL;
+}
+
+static void begin_together (void *arg)
+{
+    pthread_t askers[ASKERS];
+
+    (void) arg;
+    setenv ("EVRING_STATS", "/dev/null", 1);
+    pthread_barrier_init (&together, NULL, ASKERS);
+    for (int i = 0; i < ASKERS; i++)
+        pthread_create (&askers[i], NULL, begin_statistics, &first[i]);
+    for (int i = 0; i < ASKERS; i++)
+        pthread_join (askers[i], NULL);
+    for (int i = 0; i < ASKERS; i++)
+        if (!first[i])
+            _exit (1);
+}
+
+TEST (statistics_are_wanted_by_all_threads_that_make_their_loops_at_once)
+{
+    TEST_SECONDS (60);
+    for (int i = 0; i < CHILDREN; i++)
+        ck_assert_int_eq (test_child (begin_together, NULL, NULL, 0), 0);
+}
