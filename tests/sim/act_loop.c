@@ -1,0 +1,138 @@
+/* act_loop.c: acts on loops. */
+#include "act.h"
+
+/* ---- loops ---- */
+
+static void on_prepare (struct ev_loop *loop, ev_prepare *w, int revents)
+{
+    (void) loop, (void) revents;
+    law_prepare ((int) (w - stage.prepare));
+}
+
+static void on_check (struct ev_loop *loop, ev_check *w, int revents)
+{
+    (void) loop, (void) revents;
+    law_checked ((int) (w - stage.check));
+}
+
+void stage_loop_new (int which)
+{
+    struct ev_loop *loop = ev_loop_new (stage.program->backend);
+
+    stage.api_calls++;
+    stage.loop[which] = loop;
+    if (!loop)
+        return;
+    ev_prepare_init (&stage.prepare[which], on_prepare);
+    ev_prepare_start (loop, &stage.prepare[which]);
+    ev_unref (loop);
+    ev_check_init (&stage.check[which], on_check);
+    ev_set_priority (&stage.check[which], EV_MAXPRI);
+    ev_check_start (loop, &stage.check[which]);
+    ev_unref (loop);
+}
+
+/* Its watchers stop first. */
+void stage_loop_end (int which)
+{
+    struct ev_loop *loop = stage.loop[which];
+
+    if (!loop)
+        return;
+    for (int i = 0; i < IOS; i++)
+        if (io_active (&stage.ios[i]) && stage.ios[i].loop == which) {
+            ev_io_stop (loop, &stage.ios[i].w);
+            stage.ios[i].started = 0;
+        }
+    for (int i = 0; i < TIMERS; i++)
+        if (stage.timers[i].loop == which)
+            ev_timer_stop (loop, &stage.timers[i].w);
+    for (int i = 0; i < ASYNCS; i++)
+        if (stage.asyncs[i].loop == which)
+            ev_async_stop (loop, &stage.asyncs[i].w);
+    for (int i = 0; i < SIGNALS_USED; i++)
+        if (stage.signals[i].loop == which)
+            ev_signal_stop (loop, &stage.signals[i].w);
+    ev_ref (loop);
+    ev_prepare_stop (loop, &stage.prepare[which]);
+    ev_ref (loop);
+    ev_check_stop (loop, &stage.check[which]);
+    stage.loop[which] = NULL;
+    ev_loop_destroy (loop);
+}
+
+void act_loop_new (const struct act *act)
+{
+    (void) act;
+    if (!stage.loop[1] && stage.running < 0)
+        stage_loop_new (1);
+}
+
+void act_loop_end (const struct act *act)
+{
+    int which = act->a % LOOPS;
+
+    if (stage.running >= 0)
+        return;
+    stage_loop_end (which);
+    if (!stage.loop[0])
+        stage_loop_new (0);
+}
+
+void act_loop_fork (const struct act *act)
+{
+    int which = loop_choose (act->a);
+
+    ev_loop_fork (loop_of (which));
+    law_forked (which);
+    for (int i = 0; i < IOS; i++) /* everything is told again */
+        if (stage.ios[i].started && stage.ios[i].loop == which)
+            law_touch (which, stage.ios[i].w.fd);
+}
+
+void act_run (const struct act *act)
+{
+    int which = loop_choose (act->a), manner = act->b % 4, answer;
+    struct ev_loop *loop = loop_of (which);
+
+    if (stage.running >= 0)
+        return;
+    stage.running = which;
+    stage.callbacks = 0;
+    stage.may_sleep = manner != 0;
+    if (manner == 3) {
+        ev_now_update (loop);
+        ev_timer_set (&stage.guard, act_delay (act->c), 0);
+        ev_timer_start (loop, &stage.guard);
+    }
+    answer = ev_run (loop, manner == 3 ? 0 : manner ? EVRUN_ONCE : EVRUN_NOWAIT);
+    law_run_over (which, answer);
+    if (manner == 3)
+        ev_timer_stop (loop, &stage.guard);
+    stage.running = -1;
+}
+
+void act_update (const struct act *act)
+{
+    ev_now_update (loop_of (loop_choose (act->a)));
+}
+
+void act_suspend (const struct act *act)
+{
+    int which = loop_choose (act->a);
+    nanos length = (nanos) (act_delay (act->b) * 1e9);
+
+    ev_suspend (loop_of (which));
+    k.now += length;
+    ev_resume (loop_of (which));
+    for (int i = 0; i < TIMERS; i++)
+        if (stage.timers[i].loop == which && ev_is_active (&stage.timers[i].w))
+            stage.timers[i].high += length + 1000;
+}
+
+void act_leave (const struct act *act)
+{
+    (void) act;
+    if (stage.running >= 0 && stage.in_callback)
+        ev_break (loop_of (stage.running), EVBREAK_ONE);
+}

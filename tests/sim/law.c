@@ -1,0 +1,360 @@
+/* law.c: the statements. README.md lists them; a failure gives the number. */
+#include "stage.h"
+
+#include "known.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+enum {
+    TIMER_LATE = 1050000, /* nanoseconds */
+    MINUTE_NEARLY = 59,   /* seconds after which a sleep may end for nothing */
+    CALLS_ALWAYS = 4,
+    CALLS_PER_EVENT = 2,
+    CALLS_PER_COMPLETION = 20,
+    UNTOLD_MAX = 1 + KNOWN_LATE_BY_ONE
+};
+
+static struct {
+    unsigned touches; /* counts what the program does */
+    struct {
+        uint32_t marks[2]; /* k.wakes when callbacks began, of the last two iterations */
+        int open;          /* an iteration is under way */
+        unsigned calls, makings, changes, events, did_before, iterations;
+        nanos slept, began;
+    } loop[LOOPS];
+    int futile, excuses;
+    int disturbed; /* in this iteration the kernel has misbehaved */
+} law;
+
+void law_open (void)
+{
+    memset (&law, 0, sizeof law);
+}
+
+/* ---- what is ready ---- */
+
+static int bits (unsigned polled)
+{
+    return (polled & (POLLIN | POLLERR | POLLHUP) ? EV_READ : 0)
+           | (polled & (POLLOUT | POLLERR | POLLHUP) ? EV_WRITE : 0);
+}
+
+/* Nonzero: the statements about readiness hold for it: it watches the file that it was started on. */
+int law_clean (const struct io *io)
+{
+    const struct file *f;
+
+    if (!io->started || io->unsure || !ev_is_active (&io->w))
+        return 0;
+    f = &k.files[io->file];
+    return f->serial == io->serial && f->ours && !f->dirty && !f->faulted && fd_file (io->w.fd) == io->file;
+}
+
+int act_ready (const struct io *io)
+{
+    unsigned polled = law_clean (io) ? file_poll (io->file) : 0;
+
+    if (polled & POLLHUP
+        && ev_backend (stage.loop[io->loop]) == EVBACKEND_SELECT) /* that lets nobody write */
+        polled = (polled & ~(unsigned) POLLHUP) | POLLIN;
+    return bits (polled) & io->w.events & (EV_READ | EV_WRITE);
+}
+
+static int on_ring (int loop)
+{
+    return ev_backend (stage.loop[loop]) == EVBACKEND_IOURING;
+}
+
+/* ---- sleeping: 4, 5, 6 ---- */
+
+void law_excuse (int kind)
+{
+    if (kind == 0)
+        law.disturbed = 1;
+    law.excuses++;
+}
+
+static void law_sleeps_over (nanos until)
+{
+    for (int i = 0; i < IOS; i++) {
+        const struct io *io = &stage.ios[i];
+
+        if (io->started && io->loop == stage.running && act_ready (io))
+            fail (4, "sleeps though io %d (fd %d) is ready for %d", i, io->w.fd, act_ready (io));
+        if (io->started && io->loop == stage.running && io->error_ok == 2 && ev_is_active (&io->w)
+            && fd_file (io->w.fd) < 0)
+            fail (4, "sleeps though io %d is on a number that is not open", i);
+    }
+    for (int i = 0; i < TIMERS; i++) {
+        const struct timer *timer = &stage.timers[i];
+
+        if (ev_is_active (&timer->w) && timer->loop == stage.running && until > timer->high + TIMER_LATE)
+            fail (5, "sleeps until %lld us after timer %d is due", (long long) (until - timer->high) / 1000,
+                  i);
+    }
+    for (int i = 0; i < ASYNCS; i++)
+        if (ev_is_active (&stage.asyncs[i].w) && stage.asyncs[i].loop == stage.running
+            && stage.asyncs[i].owed)
+            fail (21, "sleeps though async %d was sent", i);
+}
+
+void law_sleeps (nanos until)
+{
+    if (stage.running < 0)
+        fail (6, "sleeps outside ev_run");
+    if (stage.in_callback)
+        fail (6, "sleeps in a call made by a callback");
+    if (!stage.may_sleep)
+        fail (6, "sleeps though it was told not to");
+    law_sleeps_over (until);
+    law.loop[stage.running].slept += until - k.now;
+}
+
+/* ---- iterations: 3, 5, 8 ---- */
+
+static void law_untold (int loop)
+{
+    for (int i = 0; i < IOS; i++) {
+        struct io *io = &stage.ios[i];
+        int ready = io->started && io->loop == loop ? act_ready (io) & io->ready_at_prepare : 0;
+
+        for (int bit = 0; bit < 2; bit++) {
+            if (!(ready & (1 << bit)) || io->called || law.disturbed)
+                io->untold[bit] = 0;
+            else if (++io->untold[bit] > UNTOLD_MAX)
+                fail (3, "io %d (fd %d) has been ready for %d in %d iterations and was not told", i, io->w.fd,
+                      1 << bit, io->untold[bit]);
+        }
+    }
+}
+
+static void law_futile (int loop)
+{
+    nanos slept = law.loop[loop].slept;
+
+    if (!slept || law.loop[loop].events || slept >= MINUTE_NEARLY * SECOND)
+        return;
+    if (++law.futile > law.excuses)
+        fail (5, "slept %lld us and woke for nothing (%d times, with %d excuses)", (long long) slept / 1000,
+              law.futile, law.excuses);
+}
+
+static void law_calls (int loop)
+{
+    unsigned calls = k.hot_count - law.loop[loop].calls, now = law.loop[loop].events + law.loop[loop].changes,
+             did = now + law.loop[loop].did_before;
+
+    law.loop[loop].did_before = now;
+    if (law.loop[loop].makings != k.makings) /* all has to be told again */
+        law.loop[loop].did_before += IOS;
+    else if (!law.disturbed && !(KNOWN_EARLY_SEARCH && calls >= 60)
+             && calls > CALLS_ALWAYS + CALLS_PER_EVENT * did + did / CALLS_PER_COMPLETION)
+        fail (8, "%u system calls in an iteration, with %u events and changes in it and the one before",
+              calls, did);
+}
+
+static void law_iteration_over (int loop)
+{
+    if (!law.loop[loop].open)
+        return;
+    law.loop[loop].open = 0;
+    law_untold (loop);
+    law_futile (loop);
+    law_calls (loop);
+    law.loop[loop].changes = 0;
+    law.disturbed = 0;
+}
+
+void law_prepare (int loop)
+{
+    law_iteration_over (loop);
+    law.loop[loop].open = 1;
+    law.loop[loop].calls = k.hot_count;
+    law.loop[loop].makings = k.makings;
+    law.loop[loop].slept = 0;
+    law.loop[loop].iterations++;
+    law.loop[loop].events = 0;
+    for (int i = 0; i < IOS; i++) {
+        struct io *io = &stage.ios[i];
+
+        if (!io->started || io->loop != loop)
+            continue;
+        if (k.files[io->file].serial == io->serial)
+            k.files[io->file].seen = (uint8_t) file_poll (io->file);
+        io->ready_at_prepare = act_ready (io);
+        io->called = 0;
+    }
+}
+
+/* The wait is over, callbacks begin. */
+void law_checked (int loop)
+{
+    law.loop[loop].marks[0] = law.loop[loop].marks[1];
+    law.loop[loop].marks[1] = k.wakes;
+}
+
+static int law_active (int loop)
+{
+    int count = 0;
+
+    for (int i = 0; i < IOS; i++)
+        count += stage.ios[i].started && stage.ios[i].loop == loop && ev_is_active (&stage.ios[i].w);
+    for (int i = 0; i < TIMERS; i++)
+        count += stage.timers[i].loop == loop && ev_is_active (&stage.timers[i].w);
+    for (int i = 0; i < ASYNCS; i++)
+        count += stage.asyncs[i].loop == loop && ev_is_active (&stage.asyncs[i].w);
+    for (int i = 0; i < SIGNALS_USED; i++)
+        count += stage.signals[i].loop == loop && ev_is_active (&stage.signals[i].w);
+    return count + (ev_is_active (&stage.guard) != 0);
+}
+
+void law_run_over (int loop, int answer)
+{
+    law_iteration_over (loop);
+    if (answer != law_active (loop))
+        fail (23, "ev_run says that %d watchers are active, there are %d", answer, law_active (loop));
+}
+
+/* ---- what the program does ---- */
+
+void law_changed (void)
+{
+    law.touches++;
+    for (int loop = 0; loop < LOOPS; loop++)
+        law.loop[loop].changes++;
+}
+
+void law_touch (int loop, int fd)
+{
+    for (int i = 0; i < IOS; i++) {
+        struct io *io = &stage.ios[i];
+
+        if (io->started && io->loop == loop && io->w.fd == fd) {
+            io->untold[0] = io->untold[1] = 0;
+            io->ready_at_prepare = 0;
+        }
+    }
+    if (stage.loop[loop] && !on_ring (loop)) /* its registration stays until it is reported in vain */
+        law.excuses++;
+}
+
+/* What is watched is told again in the next iteration. */
+void law_forked (int loop)
+{
+    law_excuse (1);
+    law.loop[loop].changes += IOS;
+}
+
+/* ---- callbacks: 1, 2, 7 ---- */
+
+static int law_was_ready (const struct io *io, int bit)
+{
+    const struct file *f = &k.files[io->file];
+
+    if (bits (f->seen) & (1 << bit))
+        return 1;
+    /* a request that was woken tells what it was woken for, even if that has been read meanwhile */
+    return on_ring (io->loop) && f->woken[bit] > law.loop[io->loop].marks[0];
+}
+
+static void law_io_error (struct io *io, int number)
+{
+    const struct file *f = &k.files[io->file];
+
+    if (!io->error_ok && !io->unsure && !(f->serial == io->serial && (f->dirty || f->faulted))
+        && !k.sets_refused)
+        fail (1, "io %d (fd %d) is told an error, and there was none", number, io->w.fd);
+    io->started = 0;
+}
+
+void law_io (struct io *io, int revents)
+{
+    int number = (int) (io - stage.ios), asked = io->w.events & (EV_READ | EV_WRITE), fed = io->fed;
+
+    law.loop[io->loop].events++;
+    io->called = 1;
+    io->fed = 0;
+    if (revents & EV_ERROR) {
+        law_io_error (io, number);
+        return;
+    }
+    if (!ev_is_active (&io->w) && !fed)
+        fail (1, "io %d is called and is not active", number);
+    if (revents & ~asked & ~fed)
+        fail (1, "io %d is told %#x and asked for %#x", number, revents, asked);
+    if (!law_clean (io))
+        return;
+    for (int bit = 0; bit < 2; bit++)
+        if (revents & ~fed & (1 << bit) && !law_was_ready (io, bit))
+            fail (2, "io %d (fd %d) is told %d, for which it was not ready", number, io->w.fd, 1 << bit);
+}
+
+void law_timer (struct timer *timer)
+{
+    law.loop[timer->loop].events++;
+    if (k.now < timer->low - MICRO)
+        fail (7, "timer %d is called %lld us early", (int) (timer - stage.timers),
+              (long long) (timer->low - k.now) / 1000);
+}
+
+/* ---- closing: 16 ---- */
+
+static int law_watched (int file)
+{
+    for (int i = 0; i < IOS; i++) {
+        const struct io *io = &stage.ios[i];
+
+        if (io->started && ev_is_active (&io->w)
+            && (io->file == file || fd_file (io->w.fd) == file || io->unsure))
+            return 1;
+    }
+    return 0;
+}
+
+void law_stopped (int file)
+{
+    const struct file *f = file_at (file);
+
+    if (KNOWN_REMOVE_MISSES && f && f->kept)
+        law.disturbed = 1;
+    if (!f || f->dirty || !f->pins || law_watched (file) || (KNOWN_REMOVE_MISSES && f->kept))
+        return;
+    fail (16, "nobody watches a file any more, and %d requests of rings hold it", f->pins);
+}
+
+void law_closed (int file, uint32_t serial)
+{
+    const struct file *f = &k.files[file];
+
+    if (f->serial == serial && f->kind && !f->refs && !f->dirty && !(KNOWN_REMOVE_MISSES && f->kept))
+        fail (16, "closed, and %d requests of rings hold the file", f->pins);
+}
+
+/* ---- the end: 17 ---- */
+
+void law_ended (void)
+{
+    for (int fd = 3; fd < FDS; fd++)
+        if (k.fds[fd] >= 0 && !k.files[k.fds[fd]].ours)
+            fail (17, "descriptor %d is still open after the loops are gone", fd);
+    if (memory_live ())
+        fail (17, "%d allocations are live after the loops are gone", memory_live ());
+    if (memory_mappings () > 1) /* the page that tells forks stays */
+        fail (17, "%d mappings are there after the loops are gone", memory_mappings ());
+}
+
+/* The process is gone, and so are its descriptors. */
+void law_exited (int killed)
+{
+    for (int file = 0; file < k.file_top; file++) {
+        const struct file *f = &k.files[file];
+
+        if (f->kind && f->ours && f->pins && !f->dirty
+            && (!killed || (f->kind == K_LISTENER && !KNOWN_LISTENER_RESTARTS)))
+            fail (16, "the process has ended, and a ring holds a file of kind %d", f->kind);
+    }
+}

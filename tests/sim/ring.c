@@ -1,0 +1,475 @@
+/* ring.c: io_uring without its requests: set-up, queues, entering, registering, the end.
+ *
+ * When work is done decides what can be seen: a ring that defers it does it in an enter that asks for completions, 20 a
+ * call on some kernels; another one does it when the thread comes out of the kernel, which is after any call (ring_switch). */
+#include "kernel.h"
+
+#include <errno.h>
+#include <linux/io_uring.h>
+#include <poll.h>
+#include <string.h>
+
+#ifndef IORING_SETUP_NO_SQARRAY /* headers are older than kernels */
+#define IORING_SETUP_NO_SQARRAY (1u << 16)
+#endif
+
+/* Words of the shared memory; completions follow, then the array of indices. */
+enum {
+    W_SQ_HEAD,
+    W_SQ_TAIL,
+    W_SQ_FLAGS,
+    W_SQ_DROPPED,
+    W_CQ_HEAD,
+    W_CQ_TAIL,
+    W_CQ_OVERFLOW,
+    W_MASKS,
+    W_END = 16
+};
+enum {
+    RING_DEFER_CAP = 20,
+    RING_END_DELAY = 6000000 /* how long the kernel takes to end the requests of a closed ring */
+};
+
+/* ---- set-up ---- */
+
+static unsigned ring_power (unsigned wanted, unsigned most)
+{
+    unsigned power = 1;
+
+    while (power < wanted && power < most)
+        power *= 2;
+    return power;
+}
+
+static struct ring *ring_take (void)
+{
+    for (int i = 0; i < RINGS; i++)
+        if (!k.rings[i].used) {
+            if (i >= k.ring_top)
+                k.ring_top = i + 1;
+            return &k.rings[i];
+        }
+    fail (0, "the model has no more rings");
+}
+
+static int ring_setup_check (const struct io_uring_params *params)
+{
+    uint32_t flags = params->flags;
+
+    if (k.ring_refused)
+        return k.ring_refused;
+    if (k.profile->bits & P_NO_RING)
+        return -EPERM;
+    if (flags & ~k.profile->setup)
+        return -EINVAL;
+    if (flags & IORING_SETUP_DEFER_TASKRUN && !(flags & IORING_SETUP_SINGLE_ISSUER))
+        return -EINVAL;
+    if (flags & IORING_SETUP_DEFER_TASKRUN && flags & IORING_SETUP_COOP_TASKRUN)
+        return -EINVAL;
+    if (flags & IORING_SETUP_TASKRUN_FLAG
+        && !(flags & (IORING_SETUP_COOP_TASKRUN | IORING_SETUP_DEFER_TASKRUN)))
+        return -EINVAL;
+    return trouble (T_MAKE, 3) ? -ENOMEM : 0;
+}
+
+static void ring_answer (const struct ring *ring, struct io_uring_params *params)
+{
+    params->sq_entries = ring->sq_entries;
+    params->cq_entries = ring->cq_entries;
+    params->features = k.profile->features;
+    memset (&params->sq_off, 0, sizeof params->sq_off);
+    memset (&params->cq_off, 0, sizeof params->cq_off);
+    params->sq_off.head = W_SQ_HEAD * 4;
+    params->sq_off.tail = W_SQ_TAIL * 4;
+    params->sq_off.flags = W_SQ_FLAGS * 4;
+    params->sq_off.dropped = W_SQ_DROPPED * 4;
+    params->sq_off.ring_mask = W_MASKS * 4;
+    params->sq_off.ring_entries = (W_MASKS + 1) * 4;
+    params->cq_off.head = W_CQ_HEAD * 4;
+    params->cq_off.tail = W_CQ_TAIL * 4;
+    params->cq_off.overflow = W_CQ_OVERFLOW * 4;
+    params->cq_off.ring_mask = (W_MASKS + 2) * 4;
+    params->cq_off.ring_entries = (W_MASKS + 3) * 4;
+    params->cq_off.cqes = W_END * 4;
+    params->sq_off.array = W_END * 4 + ring->cq_entries * (uint32_t) sizeof (struct cqe);
+}
+
+long ring_setup (unsigned entries, void *arg)
+{
+    struct io_uring_params *params = arg;
+    int err = ring_setup_check (params), file, fd;
+    struct ring *ring;
+
+    if (err < 0)
+        return err;
+    ring = ring_take ();
+    ring->sq_entries = ring_power (entries, 32768);
+    ring->cq_entries =
+        params->flags & IORING_SETUP_CQSIZE ? ring_power (params->cq_entries, 65536) : 2 * ring->sq_entries;
+    if (!entries || ring->cq_entries < ring->sq_entries)
+        return -EINVAL;
+    file = file_new (K_RING);
+    k.files[file].ring = (int16_t) (ring - k.rings);
+    ring->used = 1;
+    ring->file = (int16_t) file;
+    ring->event_file = -1;
+    ring->setup = params->flags;
+    ring->disabled = (params->flags & IORING_SETUP_R_DISABLED) != 0;
+    ring->word = NULL;
+    ring->sqes = NULL;
+    ring->parked_count = ring->work_count = ring->requests = 0;
+    ring_answer (ring, params);
+    k.makings++;
+    fd = fd_new (file);
+    return fd;
+}
+
+void *ring_map (int fd, size_t size, uint64_t offset)
+{
+    const struct file *f = file_at (fd_file (fd));
+    struct ring *ring = f && f->kind == K_RING ? &k.rings[f->ring] : NULL;
+    void *memory;
+
+    if (!ring || trouble (T_MAKE, 6))
+        return NULL;
+    memory = memory_map (size);
+    if (offset == IORING_OFF_SQES) {
+        ring->sqes = memory;
+        return memory;
+    }
+    ring->word = memory;
+    memset (memory, 0, W_END * 4);
+    ring->cqes = (struct cqe *) (ring->word + W_END);
+    ring->array = (uint32_t *) (ring->cqes + ring->cq_entries);
+    ring->word[W_MASKS] = ring->sq_entries - 1;
+    ring->word[W_MASKS + 1] = ring->sq_entries;
+    ring->word[W_MASKS + 2] = ring->cq_entries - 1;
+    ring->word[W_MASKS + 3] = ring->cq_entries;
+    return memory;
+}
+
+/* ---- completions ---- */
+
+static unsigned ring_count (const struct ring *ring)
+{
+    return ring->word[W_CQ_TAIL] - ring->word[W_CQ_HEAD];
+}
+
+int ring_has_news (const struct ring *ring)
+{
+    return ring->word && (ring->parked_count || ring_count (ring));
+}
+
+int ring_room (const struct ring *ring)
+{
+    return !ring->parked_count && ring_count (ring) < ring->cq_entries;
+}
+
+static void ring_signal (struct ring *ring)
+{
+    if (ring->event_file >= 0)
+        eventfd_write (ring->event_file, 1);
+    file_wake (ring->file, POLLIN);
+}
+
+static void ring_put (struct ring *ring, const struct cqe *cqe)
+{
+    ring->cqes[ring->word[W_CQ_TAIL] & (ring->cq_entries - 1)] = *cqe;
+    __atomic_store_n (&ring->word[W_CQ_TAIL], ring->word[W_CQ_TAIL] + 1, __ATOMIC_RELEASE);
+}
+
+void ring_post (struct ring *ring, uint64_t user_data, int res, unsigned flags)
+{
+    struct cqe cqe = { user_data, res, flags };
+
+    TRACE ("              completion %#llx: %d, flags %#x\n", (unsigned long long) user_data, res, flags);
+    if (ring_room (ring)) {
+        ring_put (ring, &cqe);
+    } else {
+        if (ring->parked_count == PARKED)
+            fail (0, "the model has no more room for completions");
+        ring->parked[(ring->parked_at + ring->parked_count++) % PARKED] = cqe;
+        ring->word[W_SQ_FLAGS] |= IORING_SQ_CQ_OVERFLOW;
+    }
+    ring_signal (ring);
+}
+
+/* Zero: some still do not fit. */
+static int ring_flush (struct ring *ring)
+{
+    while (ring->parked_count && ring_count (ring) < ring->cq_entries) {
+        ring_put (ring, &ring->parked[ring->parked_at]);
+        ring->parked_at = (ring->parked_at + 1) % PARKED;
+        ring->parked_count--;
+    }
+    if (!ring->parked_count)
+        ring->word[W_SQ_FLAGS] &= ~IORING_SQ_CQ_OVERFLOW;
+    return !ring->parked_count;
+}
+
+/* ---- work ---- */
+
+void ring_work_add (struct ring *ring, int request)
+{
+    if (k.requests[request].at_work)
+        return;
+    k.requests[request].at_work = 1;
+    ring->work[(ring->work_at + ring->work_count++) % REQUESTS] = (int16_t) request;
+    if (ring->setup & IORING_SETUP_TASKRUN_FLAG)
+        ring->word[W_SQ_FLAGS] |= IORING_SQ_TASKRUN;
+    if (ring->setup & IORING_SETUP_DEFER_TASKRUN && ring->work_count == 1 && ring->event_file >= 0
+        && !(ring->event_once && k.profile->bits & P_EVENTFD_ONCE)) {
+        ring->event_once = 1;
+        eventfd_write (ring->event_file, 1);
+    }
+}
+
+static void ring_work (struct ring *ring, int most)
+{
+    while (ring->work_count && most-- > 0) {
+        int request = ring->work[ring->work_at];
+
+        ring->work_at = (ring->work_at + 1) % REQUESTS;
+        ring->work_count--;
+        k.requests[request].at_work = 0;
+        request_deliver (request);
+    }
+    if (!ring->work_count)
+        ring->word[W_SQ_FLAGS] &= ~IORING_SQ_TASKRUN;
+}
+
+void ring_switch (void)
+{
+    for (int i = 0; i < k.ring_top; i++) {
+        struct ring *ring = &k.rings[i];
+
+        if (!ring->used || !ring->work_count || ring->setup & IORING_SETUP_DEFER_TASKRUN)
+            continue;
+        if (ring->setup & IORING_SETUP_COOP_TASKRUN && trouble (T_LATE, 2))
+            continue; /* with the flag that says so set; a plain ring interrupts */
+        ring_work (ring, REQUESTS);
+    }
+}
+
+/* ---- entering ---- */
+
+static int ring_submit (struct ring *ring, unsigned wanted)
+{
+    unsigned queued = ring->word[W_SQ_TAIL] - ring->word[W_SQ_HEAD], taken = 0;
+
+    if (queued > ring->sq_entries)
+        fail (25, "more is queued for the ring than it has places");
+    while (taken < wanted && taken < queued) {
+        unsigned at = ring->word[W_SQ_HEAD] & (ring->sq_entries - 1);
+        struct sqe sqe = ring->sqes[ring->setup & IORING_SETUP_NO_SQARRAY ? at : ring->array[at]];
+        int bad;
+
+        if (trouble (T_ENTER, 96) && !taken) {
+            law_excuse (0);
+            return roll (2) ? -ENOMEM : -EAGAIN;
+        }
+        ring->word[W_SQ_HEAD]++;
+        taken++;
+        bad = request_submit (ring, &sqe);
+        if (bad && !(ring->setup & IORING_SETUP_SUBMIT_ALL))
+            break;
+    }
+    return (int) taken;
+}
+
+struct ring_wait {
+    struct ring *ring;
+    unsigned wanted;
+};
+
+static int ring_waited (void *arg)
+{
+    struct ring_wait *wait = arg;
+    struct ring *ring = wait->ring;
+
+    if (ring->work_count)
+        ring_work (ring, ring->setup & IORING_SETUP_DEFER_TASKRUN && k.profile->bits & P_DEFER_CAP
+                             ? RING_DEFER_CAP
+                             : REQUESTS);
+    return ring_count (ring) >= wait->wanted || ring->parked_count;
+}
+
+static nanos ring_deadline (unsigned flags, const struct io_uring_getevents_arg *arg)
+{
+    const struct __kernel_timespec *ts =
+        flags & IORING_ENTER_EXT_ARG ? (const void *) (uintptr_t) arg->ts : NULL;
+    nanos at;
+
+    if (!ts)
+        return NEVER;
+    at = ts->tv_sec > 4000000000 ? NEVER : ts->tv_sec * SECOND + ts->tv_nsec;
+    if (at == NEVER || flags & 1u << 5 /* ABS_TIMER */)
+        return at;
+    return k.now + at;
+}
+
+static int ring_wait (struct ring *ring, unsigned wanted, nanos deadline)
+{
+    struct ring_wait wait = { ring, wanted };
+    unsigned cap = wanted > RING_DEFER_CAP ? wanted : RING_DEFER_CAP;
+    int defers = (ring->setup & IORING_SETUP_DEFER_TASKRUN) != 0, err;
+
+    if (wanted > ring->cq_entries)
+        wait.wanted = ring->cq_entries;
+    ring_work (ring, defers && k.profile->bits & P_DEFER_CAP ? (int) cap : REQUESTS);
+    if (!ring_flush (ring) && k.profile->bits & P_BUSY)
+        return -EBUSY;
+    if (ring_count (ring) >= wait.wanted || ring->parked_count)
+        return 0;
+    if (trouble (T_EINTR, 24)) {
+        law_excuse (0);
+        return -EINTR;
+    }
+    err = time_sleep (deadline, ring_waited, &wait);
+    ring_flush (ring);
+    return ring_count (ring) ? 0 : err;
+}
+
+long ring_enter (int fd, unsigned submit, unsigned wait, unsigned flags, const void *arg, size_t size)
+{
+    const struct file *f = file_at (fd_file (fd));
+    struct ring *ring;
+    long taken = 0;
+    int err = 0;
+
+    if (k.ring_refused)
+        return k.ring_refused;
+    if (!f)
+        return -EBADF;
+    if (f->kind != K_RING)
+        return -EOPNOTSUPP;
+    ring = &k.rings[f->ring];
+    if (ring->disabled)
+        return -EBADFD;
+    if ((flags & IORING_ENTER_EXT_ARG && size != sizeof (struct io_uring_getevents_arg))
+        || (flags & 1u << 5 && !(k.profile->bits & P_ABSOLUTE)))
+        return -EINVAL;
+    if (!ring->word || !ring->sqes)
+        return -ENXIO;
+    taken = ring_submit (ring, submit);
+    if (taken < 0)
+        return taken;
+    if (flags & IORING_ENTER_GETEVENTS && ((unsigned) taken == submit || !submit))
+        err = ring_wait (ring, wait, wait ? ring_deadline (flags, arg) : 0);
+    return taken ? taken : err;
+}
+
+/* ---- registering ---- */
+
+static int ring_probe (struct io_uring_probe *probe, unsigned count)
+{
+    static const uint8_t known[] = { IORING_OP_NOP,           IORING_OP_POLL_ADD,     IORING_OP_POLL_REMOVE,
+                                     IORING_OP_TIMEOUT,       IORING_OP_ASYNC_CANCEL, IORING_OP_EPOLL_CTL,
+                                     IORING_OP_TIMEOUT_REMOVE };
+    unsigned last = k.profile->bits & P_EPOLL_WAIT ? 59 : 50;
+
+    memset (probe, 0, sizeof *probe);
+    for (unsigned op = 0; op < count && op <= last; op++) {
+        probe->ops[op].op = (uint8_t) op;
+        probe->ops[op].flags = memchr (known, (int) op, sizeof known) || op == 59 ? IO_URING_OP_SUPPORTED : 0;
+    }
+    probe->last_op = (uint8_t) last;
+    probe->ops_len = (uint8_t) (count < last + 1 ? count : last + 1);
+    return 0;
+}
+
+static int ring_cancel_all (struct ring *ring)
+{
+    if (!(k.profile->bits & P_SYNC_CANCEL))
+        return -EINVAL;
+    for (int i = 0; i < k.request_top; i++)
+        if (k.requests[i].used && &k.rings[k.requests[i].ring] == ring)
+            request_cancel (i);
+    return 0;
+}
+
+static int ring_register_event (struct ring *ring, const int *fd)
+{
+    int file = fd_file (*fd);
+
+    if (file < 0)
+        return -EBADF;
+    if (k.files[file].kind != K_EVENTFD)
+        return -EINVAL;
+    if (ring->event_file >= 0)
+        return -EBUSY;
+    if (k.profile->bits & P_EVENTFD_WAITS && ring->requests)
+        fail (6, "registering an eventfd waits until no request is pending");
+    ring->event_file = (int16_t) file;
+    ring->event_once = 0;
+    file_take (file);
+    return 0;
+}
+
+static int ring_unregister_event (struct ring *ring)
+{
+    if (ring->event_file < 0)
+        return -ENXIO;
+    file_drop (ring->event_file);
+    ring->event_file = -1;
+    return 0;
+}
+
+long ring_register (int fd, unsigned opcode, void *arg, unsigned count)
+{
+    const struct file *f = file_at (fd_file (fd));
+    struct ring *ring = f && f->kind == K_RING ? &k.rings[f->ring] : NULL;
+
+    if (k.ring_refused)
+        return k.ring_refused;
+    if (!ring)
+        return f ? -EOPNOTSUPP : -EBADF;
+    switch (opcode) {
+    case IORING_REGISTER_EVENTFD:
+        return ring_register_event (ring, arg);
+    case IORING_UNREGISTER_EVENTFD:
+        return ring_unregister_event (ring);
+    case IORING_REGISTER_PROBE:
+        return ring_probe (arg, count);
+    case IORING_REGISTER_ENABLE_RINGS:
+        if (!ring->disabled)
+            return -EBADFD;
+        ring->disabled = 0;
+        return 0;
+    case IORING_REGISTER_RESTRICTIONS:
+        return ring->disabled ? 0 : -EBADFD;
+    case 24: /* SYNC_CANCEL; only "all of any kind" */
+        return ring_cancel_all (ring);
+    default:
+        return -EINVAL;
+    }
+}
+
+/* ---- the end ---- */
+
+static void ring_end (int64_t which, int64_t unused, int64_t unused2)
+{
+    struct ring *ring = &k.rings[which];
+
+    (void) unused, (void) unused2;
+    for (int i = 0; i < k.request_top; i++)
+        if (k.requests[i].used && k.requests[i].ring == which)
+            request_drop (i);
+    ring->used = 0;
+}
+
+/* Nobody holds it any more. Its requests end when the kernel has the time. */
+void ring_release (int file)
+{
+    struct ring *ring = &k.rings[k.files[file].ring];
+
+    if (ring->event_file >= 0)
+        ring_unregister_event (ring);
+    ring->work_count = 0;
+    for (int i = 0; i < k.request_top; i++)
+        if (k.requests[i].used && &k.rings[k.requests[i].ring] == ring) {
+            k.requests[i].deaf = 1;
+            k.requests[i].at_work = 0;
+        }
+    time_plan (k.now + RING_END_DELAY, ring_end, ring - k.rings, 0, 0);
+}
