@@ -86,6 +86,7 @@ static void habit_crowd (struct io *io)
 
     if (file >= 0 && k.files[file].kind == K_EVENTFD && io->habit) {
         k.files[file].count = 0;
+        file_note (file);
         ring_switch ();
     }
 }
@@ -239,6 +240,7 @@ void stage_open (const struct program *program)
     memset (&stage, 0, sizeof stage);
     stage.program = program;
     stage.running = -1;
+    stage.io_top = FEW;
     memset (stage.hand, -1, sizeof stage.hand);
     memset (stage.crowd, -1, sizeof stage.crowd);
     for (int i = 0; i < IOS; i++) {

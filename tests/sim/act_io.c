@@ -101,7 +101,7 @@ uint64_t stop_fd (int fd)
 {
     uint64_t stopped = 0;
 
-    for (int i = 0; i < IOS; i++)
+    for (int i = 0; i < stage.io_top; i++)
         if (io_active (&stage.ios[i]) && stage.ios[i].w.fd == fd) {
             stopped |= (uint64_t) 1 << i;
             io_stop (&stage.ios[i]);
@@ -117,7 +117,7 @@ void act_stop_fd (int fd)
 /* Who watched the old file under this number now stands on another. */
 void number_changes (int fd, int dirty)
 {
-    for (int i = 0; i < IOS; i++)
+    for (int i = 0; i < stage.io_top; i++)
         if (io_active (&stage.ios[i]) && stage.ios[i].w.fd == fd) {
             stage.ios[i].unsure = 1;
             stage.abandoned |= ev_backend (loop_of (stage.ios[i].loop)) == EVBACKEND_IOURING;
@@ -202,7 +202,7 @@ int events_of (int choice)
 
 static void start_bits (uint64_t which, int fd)
 {
-    for (int i = 0; i < IOS; i++)
+    for (int i = 0; i < stage.io_top; i++)
         if (which & (uint64_t) 1 << i)
             io_start_anew (&stage.ios[i], fd, stage.ios[i].w.events & (EV_READ | EV_WRITE));
 }
@@ -322,7 +322,7 @@ void act_feed_fd (const struct act *act)
 
     if (fd < 0)
         return;
-    for (int i = 0; i < IOS; i++)
+    for (int i = 0; i < stage.io_top; i++)
         if (io_active (&stage.ios[i]) && stage.ios[i].w.fd == fd && stage.ios[i].loop == 0)
             stage.ios[i].fed |= events_of (act->c) & stage.ios[i].w.events;
     ev_feed_fd_event (loop_of (0), fd, events_of (act->c));
@@ -356,6 +356,8 @@ void act_crowd (const struct act *act)
         k.files[file].ours = 1;
         k.files[file].count = act->b % 4 != 3;
         stage.crowd[i] = fd_new (file);
+        if (FEW + i >= stage.io_top)
+            stage.io_top = FEW + i + 1;
         io->loop = 0;
         io->habit = act->b & 1;
         io_start_anew (io, stage.crowd[i], act->b & 4 ? EV_READ | EV_WRITE : EV_READ);

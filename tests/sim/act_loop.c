@@ -39,7 +39,7 @@ void stage_loop_end (int which)
 
     if (!loop)
         return;
-    for (int i = 0; i < IOS; i++)
+    for (int i = 0; i < stage.io_top; i++)
         if (io_active (&stage.ios[i]) && stage.ios[i].loop == which) {
             ev_io_stop (loop, &stage.ios[i].w);
             stage.ios[i].started = 0;
@@ -85,7 +85,7 @@ void act_loop_fork (const struct act *act)
 
     ev_loop_fork (loop_of (which));
     law_forked (which);
-    for (int i = 0; i < IOS; i++) /* everything is told again */
+    for (int i = 0; i < stage.io_top; i++) /* everything is told again */
         if (stage.ios[i].started && stage.ios[i].loop == which)
             law_touch (which, stage.ios[i].w.fd);
 }
@@ -133,6 +133,8 @@ void act_suspend (const struct act *act)
 void act_leave (const struct act *act)
 {
     (void) act;
-    if (stage.running >= 0 && stage.in_callback)
+    if (stage.running >= 0 && stage.in_callback) {
+        law_excuse (0); /* when it is not in the queue's turn, this iteration does not poll */
         ev_break (loop_of (stage.running), EVBREAK_ONE);
+    }
 }

@@ -159,6 +159,7 @@ void file_note (int file)
     unsigned now = file_poll (file);
 
     f->seen |= (uint8_t) now;
+    f->steady &= (uint8_t) now;
 }
 
 void file_wake (int file, unsigned mask)

@@ -91,6 +91,7 @@ struct file {
     uint8_t kept;      /* a request was to be taken back, and was armed once more */
     uint8_t faulted;   /* the kernel has refused something about it */
     uint8_t seen;      /* poll bits it has had since the iteration began */
+    uint8_t steady;    /* … and has had all the time */
     uint32_t woken[2]; /* when it last became ready to read, to write: k.wakes */
 };
 

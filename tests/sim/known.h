@@ -16,11 +16,14 @@
 #define KNOWN_EARLY_SEARCH 1
 
 /* A listener, or a file that the ring refuses, is closed under its watchers while a duplicate lives: its registration in
- * the parking set cannot be removed, and is reported for ever. */
+ * the parking set cannot be removed, and is reported for ever; also to whoever watches the number next. */
 #define KNOWN_PARKED_SPINS 1
 
 /* A listener whose watcher stops and starts without ev_io_set is armed on the ring from then on, and not asked again whether
  * it listens: when the process is killed its port stays taken for a while. */
 #define KNOWN_LISTENER_RESTARTS 1
+
+/* A ring that is refused after a sleep: the loop falls to epoll and sleeps as long once more, past its timers. */
+#define KNOWN_FALL_SLEEPS_AGAIN 1
 
 #endif

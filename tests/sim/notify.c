@@ -43,6 +43,7 @@ static long notify_read_count (int file, void *data, size_t size)
     }
     memcpy (data, &f->count, 8);
     f->count = 0;
+    file_note (file);
     if (f->kind == K_EVENTFD)
         file_wake (file, POLLOUT);
     return 8;

@@ -89,7 +89,7 @@ static void play_calm (void)
 
 static void stop_what_is_ready (void)
 {
-    for (int i = 0; i < IOS; i++)
+    for (int i = 0; i < stage.io_top; i++)
         if (stage.ios[i].started && (act_ready (&stage.ios[i]) || !law_clean (&stage.ios[i])))
             act_stop_fd (stage.ios[i].w.fd);
     for (int i = 0; i < TIMERS; i++)

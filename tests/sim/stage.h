@@ -148,6 +148,7 @@ struct stage {
     ev_check check[LOOPS];
     int hand[HANDS]; /* -1, or a descriptor */
     struct io ios[IOS];
+    int io_top; /* none above is used */
     struct timer timers[TIMERS];
     struct async asyncs[ASYNCS];
     struct sig signals[SIGNALS_USED];

@@ -69,6 +69,7 @@ int stream_read (int file, int bytes)
         return -EAGAIN;
     }
     f->bytes -= (uint8_t) got;
+    file_note (file);
     if (full && f->peer >= 0)
         file_wake (f->peer, POLLOUT);
     return got;
@@ -92,6 +93,7 @@ int stream_write (int file, int bytes)
     if (!put)
         return -EAGAIN;
     to->bytes += (uint8_t) put;
+    file_note (file);
     file_wake (f->peer, POLLIN);
     return put;
 }
