@@ -29,8 +29,10 @@ EVI void evi_guests_close (struct evi_uring *self)
 
 EVI int evi_guests_take (struct ev_loop *loop, struct evi_uring *self, int fd, int want)
 {
-    int err = evi_epollset_tell (loop, &self->guests, fd, 0, want, EVI_WHY_FRESH);
+    int err = self->guests.fd < 0 ? evi_guests_open (self) : 0; /* the last try to have one may have failed */
 
+    if (err >= 0)
+        err = evi_epollset_tell (loop, &self->guests, fd, 0, want, EVI_WHY_FRESH);
     if (err < 0)
         return err;
     self->has_guests = 1;
@@ -139,6 +141,7 @@ EVI void evi_guests_renew (struct ev_loop *loop, struct evi_uring *self)
     EVI_ASSERT (!self->guests_asked); /* found out by its answer */
     evi_epollset_renew (&self->guests);
     self->guests_epoch++;
+    self->has_guests = 0;
     for (unsigned fd = 0; fd < loop->fds.count; fd++) {
         struct evi_row *row = &loop->fds.rows[fd];
 

@@ -251,6 +251,8 @@ static int loopring_stale (const struct ev_loop *loop, struct evi_loopring *it, 
     case EVI_NAME_IGNORE:
     case EVI_NAME_TAKEN:
         return 1;
+    case EVI_NAME_CHANGED:
+        return cqe->res != -EALREADY;
     case EVI_NAME_ALARM:
         evi_loopring_alarm_over (it, cqe);
         return cqe->res != -ETIME || it->alarm_at < it->sleep_until - EVI_LOOPRING_GRAIN;

@@ -39,7 +39,8 @@ enum {
     EVI_NAME_OP = 2,
     EVI_NAME_SET = 3, /* the epoll set of the guests */
     EVI_NAME_ALARM = 4,
-    EVI_NAME_TAKEN = 5 /* the removal of the poll request that is called the same but for the tag */
+    EVI_NAME_TAKEN = 5,  /* the removal of the request that is called the same but for the tag */
+    EVI_NAME_CHANGED = 6 /* … a change of it */
 };
 
 enum { EVI_ALARM_NONE, EVI_ALARM_ARMED, EVI_ALARM_REFUSED };

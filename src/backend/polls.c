@@ -59,39 +59,38 @@ EVI void evi_polls_arm_answered (struct ev_loop *loop, struct evi_uring *self)
 
 /* ---- about those that the kernel has ---- */
 
-/* A request that is about a poll request: taking it back, or (with len set) changing it. */
-static struct evi_sqe *polls_about (struct ev_loop *loop, struct evi_uring *self, uint64_t poll)
+/* A request that is about another one, and called like that but for the tag. */
+static struct evi_sqe *polls_about (struct ev_loop *loop, struct evi_uring *self, uint64_t poll, int tag)
 {
     struct evi_sqe *sqe = evi_loopring_sqe (loop, &self->loopring);
 
     if (!sqe)
         return NULL;
-    sqe->opcode = EVI_OP_POLL_REMOVE;
     sqe->fd = -1;
     sqe->addr = poll;
     evi_loopring_mute (&self->loopring, sqe);
+    sqe->user_data = evi_name (tag, (uint32_t) (poll >> 32), (uint32_t) poll);
     return sqe;
 }
 
-/* POLL_REMOVE misses a multishot request whose next answer is on its way already, which then stays in the ring;
- * ASYNC_CANCEL does not. A one-shot request in that state ends anyway, and is found faster by the former. */
-EVI void evi_polls_take_back (struct ev_loop *loop, struct evi_uring *self, uint64_t poll, int multi)
+/* Not POLL_REMOVE: that misses a request which has been woken, and the kernel may then arm it once more. */
+EVI void evi_polls_take_back (struct ev_loop *loop, struct evi_uring *self, uint64_t poll)
 {
-    struct evi_sqe *sqe = polls_about (loop, self, poll);
+    struct evi_sqe *sqe = polls_about (loop, self, poll, EVI_NAME_TAKEN);
 
     if (!sqe)
         return;
-    if (multi)
-        sqe->opcode = EVI_OP_ASYNC_CANCEL;
+    sqe->opcode = EVI_OP_ASYNC_CANCEL;
     loop->stats.polls_removed++;
 }
 
 EVI void evi_polls_change (struct ev_loop *loop, struct evi_uring *self, int fd, int want)
 {
-    struct evi_sqe *sqe = polls_about (loop, self, evi_name_row (loop, fd));
+    struct evi_sqe *sqe = polls_about (loop, self, evi_name_row (loop, fd), EVI_NAME_CHANGED);
 
     if (!sqe)
         return;
+    sqe->opcode = EVI_OP_POLL_REMOVE;
     sqe->len = EVI_POLL_UPDATE_EVENTS;
     sqe->op_flags = polls_mask (want);
 }
@@ -99,11 +98,10 @@ EVI void evi_polls_change (struct ev_loop *loop, struct evi_uring *self, int fd,
 EVI void evi_polls_disarm (struct ev_loop *loop, struct evi_uring *self, int fd)
 {
     struct evi_row *row = &loop->fds.rows[fd];
-    int state = evi_uring_state (row);
 
-    evi_polls_take_back (loop, self, evi_name_row (loop, fd), state == EVI_URING_GOOD);
+    evi_polls_take_back (loop, self, evi_name_row (loop, fd));
     row->gen++;
-    self->asked -= state == EVI_URING_ONCE;
+    self->asked -= evi_uring_state (row) == EVI_URING_ONCE;
     evi_uring_move (row, EVI_URING_NONE);
 }
 

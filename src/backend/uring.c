@@ -90,7 +90,7 @@ static void uring_take_back_all (struct ev_loop *loop, struct evi_uring *self)
         if (evi_uring_is_asked (&loop->fds.rows[fd]))
             evi_polls_disarm (loop, self, (int) fd);
     if (self->guests_asked)
-        evi_polls_take_back (loop, self, evi_guests_name (self), 1);
+        evi_polls_take_back (loop, self, evi_guests_name (self));
     for (int tries = 0; tries < URING_FETCH_TRIES && !it->verdict; tries++) {
         if (evi_loopring_swept (it))
             return;
@@ -133,7 +133,7 @@ static int uring_reopen (struct ev_loop *loop)
 /* ---- the way out ---- */
 
 /* Whether it listens is asked of a new number only: one that has just answered does not. */
-static int uring_is_guest (struct ev_loop *loop, const struct evi_uring *self, int fd, int want, int why)
+static int uring_is_guest (struct ev_loop *loop, const struct evi_uring *self, int fd, int why)
 {
     struct evi_row *row = &loop->fds.rows[fd];
 
@@ -145,7 +145,7 @@ static int uring_is_guest (struct ev_loop *loop, const struct evi_uring *self, i
         loop->stats.parked_many++;
         return 1;
     }
-    if (why & EVI_WHY_FRESH && want & EV_READ && !row->told && evi_sys_listens (fd))
+    if (why & EVI_WHY_FRESH && !row->told && evi_sys_listens (fd))
         row->kind |= EVI_URING_STAYS;
     return row->kind & EVI_URING_STAYS;
 }
@@ -153,7 +153,7 @@ static int uring_is_guest (struct ev_loop *loop, const struct evi_uring *self, i
 /* From NONE. What the set cannot take, the ring does. */
 static int uring_place (struct ev_loop *loop, struct evi_uring *self, int fd, int want, int why)
 {
-    if (EVI_UNLIKELY (uring_is_guest (loop, self, fd, want, why))) {
+    if (EVI_UNLIKELY (uring_is_guest (loop, self, fd, why))) {
         int err = evi_guests_take (loop, self, fd, want);
 
         if (err >= 0 || loop->fds.rows[fd].kind & EVI_URING_REFUSED)
@@ -174,6 +174,10 @@ EVI_APART static int uring_modify_guest (struct ev_loop *loop, struct evi_uring 
     if (row->kind & (EVI_URING_STAYS | EVI_URING_REFUSED) || row->mark == want
         || row->mark & EVI_EPOLLSET_ALWAYS)
         return evi_guests_modify (loop, self, fd, want, why);
+    if (evi_sys_listens (fd)) { /* it was not asked when there were too many */
+        row->kind |= EVI_URING_STAYS;
+        return evi_guests_modify (loop, self, fd, want, why);
+    }
     if (evi_guests_leave (loop, self, fd) < 0) { /* another file, of which nothing is known */
         row->told = 0;
         return uring_place (loop, self, fd, want, why);
@@ -190,13 +194,21 @@ EVI_APART static int uring_modify_asked (struct ev_loop *loop, struct evi_uring 
 {
     struct evi_row *row = &loop->fds.rows[fd];
 
-    if (want && !(why & EVI_WHY_FRESH) && evi_uring_state (row) == EVI_URING_ONCE) {
+    if (want && why == EVI_WHY_EVENTS && evi_uring_state (row) == EVI_URING_ONCE) {
         evi_polls_change (loop, self, fd, want);
         return 0;
     }
     evi_polls_disarm (loop, self, fd);
     row->told = 0;
     return want ? uring_place (loop, self, fd, want, why) : 0;
+}
+
+/* It may be another file now, whose next request is an ordinary one. */
+static void uring_forget_quiet (struct evi_row *row)
+{
+    row->kind &= (uint8_t) ~EVI_URING_QUIET;
+    if (evi_uring_state (row) == EVI_URING_NONE)
+        row->told = 0;
 }
 
 static int uring_modify (struct ev_loop *loop, int fd, int told, int want, int why)
@@ -208,8 +220,8 @@ static int uring_modify (struct ev_loop *loop, int fd, int told, int want, int w
     if (EVI_UNLIKELY (
             !evi_loopring_ours (loop))) /* it is made anew before it is needed, and all is told again */
         return 0;
-    if (why & EVI_WHY_FRESH)
-        row->kind &= (uint8_t) ~EVI_URING_QUIET;
+    if (EVI_UNLIKELY (why & EVI_WHY_FRESH && row->kind & EVI_URING_QUIET))
+        uring_forget_quiet (row);
     switch (evi_uring_state (row)) {
     case EVI_URING_NONE:
         if (EVI_LIKELY (want && row->told)) /* it has just answered, so it is at home on the ring */
@@ -242,6 +254,9 @@ static void uring_commit (struct ev_loop *loop)
     if (EVI_UNLIKELY (evi_loopring_check (&self->loopring)))
         return;
     EVI_FIT (self->answered, self->answered_room, loop->fds.count);
+    if (EVI_UNLIKELY (
+            evi_ring_ready (&self->loopring.ring))) /* told without being asked: out of date by now */
+        evi_loopring_set_aside (loop, &self->loopring, 0);
     if (self->answered_count)
         evi_polls_arm_answered (loop, self);
     if (EVI_UNLIKELY (self->has_guests | (self->asked > self->asked_most)))
@@ -257,11 +272,11 @@ static int uring_uncommitted (struct ev_loop *loop)
 
 /* Takes the request back and enters until it has given its file back. What else arrives waits for the next reap.
  * Nonzero: the ring is another thread's, or dead. */
-static int uring_fetch (struct ev_loop *loop, struct evi_uring *self, uint64_t poll, int multi)
+static int uring_fetch (struct ev_loop *loop, struct evi_uring *self, uint64_t poll)
 {
     if (!evi_loopring_ours (loop))
         return EVI_REBUILD;
-    evi_polls_take_back (loop, self, poll, multi);
+    evi_polls_take_back (loop, self, poll);
     for (int tries = 0; tries < URING_FETCH_TRIES; tries++) {
         int err = self->loopring.verdict ? self->loopring.verdict
                                          : evi_loopring_enter (loop, &self->loopring, 0, &evi_at_once, 0);
@@ -280,11 +295,10 @@ static void uring_release (struct ev_loop *loop, int fd)
     struct evi_uring *self = loop->backend_data;
     struct evi_row *row = &loop->fds.rows[fd];
     uint64_t poll = evi_name_row (loop, fd);
-    int state = evi_uring_state (row);
 
     if (!evi_uring_is_asked (row))
         return;
-    self->asked -= state == EVI_URING_ONCE;
+    self->asked -= evi_uring_state (row) == EVI_URING_ONCE;
     row->gen++;
     row->told = 0;
     evi_uring_move (row, EVI_URING_NONE);
@@ -297,7 +311,7 @@ static void uring_release (struct ev_loop *loop, int fd)
         self->late[self->late_count++] = poll;
         return;
     }
-    if (uring_fetch (loop, self, poll, state == EVI_URING_GOOD) < 0) {
+    if (uring_fetch (loop, self, poll) < 0) {
         if (uring_reopen (loop) < 0) /* another thread's ring, or a dead one: closing it gives all back */
             self->loopring.verdict = EVI_FALL;
         loop->stats.rebuilds++;
@@ -464,6 +478,17 @@ static void uring_polled (struct ev_loop *loop, struct evi_uring *self, const st
     evi_fd_ready (loop, (int) fd, got);
 }
 
+/* The request was just being woken, and is asked for again by the kernel as it was: it is replaced. */
+static void uring_not_changed (struct ev_loop *loop, const struct evi_cqe *cqe)
+{
+    uint32_t fd = (uint32_t) cqe->user_data;
+
+    if (cqe->res == -EALREADY && fd < loop->fds.count
+        && cqe->user_data == evi_name (EVI_NAME_CHANGED, loop->fds.rows[fd].gen, fd)
+        && evi_uring_state (&loop->fds.rows[fd]) == EVI_URING_ONCE)
+        evi_fd_change (loop, (int) fd, EVI_WHY_AGAIN);
+}
+
 /* Found while callbacks run, when what it says may be read by one of them: it is asked for again. Not so our own, which
  * nobody else reads, and those that stay for good, which have said it once and for all. */
 static int uring_aside (struct ev_loop *loop, const struct evi_cqe *cqe)
@@ -482,6 +507,9 @@ static int uring_aside (struct ev_loop *loop, const struct evi_cqe *cqe)
         if (cqe->res >= 0 && !(evi_bits_got ((unsigned) cqe->res) & loop->fds.rows[fd].told))
             uring_polled_nothing (&loop->fds.rows[fd], cqe);
         return 1;
+    case EVI_NAME_CHANGED:
+        uring_not_changed (loop, cqe);
+        return 1;
     default:
         return 0;
     }
@@ -495,6 +523,9 @@ static void uring_complete_own (struct ev_loop *loop, struct evi_uring *self, co
         break;
     case EVI_NAME_ALARM:
         evi_loopring_alarm_over (&self->loopring, cqe);
+        break;
+    case EVI_NAME_CHANGED:
+        uring_not_changed (loop, cqe);
         break;
     default: /* a removal that came too late: its request has answered, or is about to */
         break;
@@ -518,7 +549,7 @@ static void uring_complete (struct ev_loop *loop, const struct evi_cqe *cqe)
 EVI_COLD static void uring_take_back_late (struct ev_loop *loop, struct evi_uring *self)
 {
     for (unsigned i = 0; i < self->late_count; i++)
-        evi_polls_take_back (loop, self, self->late[i], 1); /* whatever kind it was */
+        evi_polls_take_back (loop, self, self->late[i]);
     self->late_count = 0;
     evi_loopring_enter (loop, &self->loopring, 0, &evi_at_once, 0);
 }
@@ -620,15 +651,17 @@ static const char *uring_row_fault (const struct evi_row *row)
 {
     int state = evi_uring_state (row), ours = row->kind & EVI_ROW_OURS;
 
-    if (state == EVI_URING_ONCE && (ours || row->kind & EVI_URING_QUIET))
-        return "a row that should stay asked for is asked once";
-    if (state == EVI_URING_GOOD && !ours && !(row->kind & EVI_URING_QUIET) && !row->why)
-        return "a row that should be asked once stays asked for";
     if (state != EVI_URING_GUEST && row->mark)
         return "a row that is no guest is in the set";
+    if (row->why) /* what follows may change */
+        return NULL;
+    if (state == EVI_URING_ONCE && (ours || row->kind & EVI_URING_QUIET))
+        return "a row that should stay asked for is asked once";
+    if (state == EVI_URING_GOOD && !ours && !(row->kind & EVI_URING_QUIET))
+        return "a row that should be asked once stays asked for";
     if (state == EVI_URING_GUEST && row->told & ~row->mark && !(row->mark & EVI_EPOLLSET_ALWAYS))
         return "the set does not know what a guest wants";
-    if (evi_uring_is_asked (row) && !row->told && !row->why)
+    if (evi_uring_is_asked (row) && !row->told)
         return "a row is asked for that nobody wants";
     return NULL;
 }

@@ -81,10 +81,11 @@ EVI_INLINE_HOT void evi_uring_move (struct evi_row *row, int state)
 EVI void evi_polls_arm (struct ev_loop *loop, struct evi_uring *self, int fd, int want);
 /* All that have answered, as they were, unless the program has changed them since. */
 EVI void evi_polls_arm_answered (struct ev_loop *loop, struct evi_uring *self);
-/* The request keeps its name. If it answers first, the change misses it, and the row is armed anew anyway. */
+/* The request keeps its name. If it answers first, the change misses it, and the row is armed anew anyway; so it is if
+ * the kernel says that it came at a bad moment (EALREADY). */
 EVI void evi_polls_change (struct ev_loop *loop, struct evi_uring *self, int fd, int want);
-/* By its name; multi: it may be a multishot one. */
-EVI void evi_polls_take_back (struct ev_loop *loop, struct evi_uring *self, uint64_t poll, int multi);
+/* By its name. */
+EVI void evi_polls_take_back (struct ev_loop *loop, struct evi_uring *self, uint64_t poll);
 /* The same for the request of a row, which has another name from now on, and is NONE. */
 EVI void evi_polls_disarm (struct ev_loop *loop, struct evi_uring *self, int fd);
 /* It has answered, or is not there any more: NONE, and asked for again at the next commit. */

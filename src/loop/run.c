@@ -166,11 +166,21 @@ EVI_COLD static int run_recover (struct ev_loop *loop, int err)
     return 1;
 }
 
-/* Operations may be lost with the backend: they are told at once. */
+/* What is left of the sleep. Operations may be lost with the backend: they are told at once. */
+static ev_tstamp run_rest (struct ev_loop *loop, ev_tstamp limit)
+{
+    ev_tstamp deadline = loop->deadline;
+
+    if (limit <= 0 || loop->op_told)
+        return 0;
+    run_update_time (loop);
+    return deadline > loop->clock.mono ? deadline - loop->clock.mono : 0;
+}
+
 EVI_COLD static void run_wait_again (struct ev_loop *loop, ev_tstamp limit, int err)
 {
     for (int tries = 1; err < 0 && run_recover (loop, err) && tries < RUN_RETRIES; tries++)
-        err = run_backend_wait (loop, loop->op_told ? 0 : limit);
+        err = run_backend_wait (loop, run_rest (loop, limit));
 }
 
 /* The one place that sleeps. */

@@ -795,8 +795,7 @@ static void op_uring_recall (struct ev_loop *loop)
     loop->ops->recalling = 0;
 }
 
-static void op_uring_names (struct ev_loop *loop,
-                            void (*each) (const struct evi_ring *ring, uint64_t name))
+static void op_uring_names (struct ev_loop *loop, void (*each) (const struct evi_ring *ring, uint64_t name))
 {
     const struct evi_ops *ops = loop->ops;
 

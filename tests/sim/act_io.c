@@ -163,12 +163,23 @@ void act_abandon (const struct act *act)
 
 /* ---- io watchers ---- */
 
+/* Has the number stood for another file, which was told of in this iteration? */
+static int told_as_another (int fd, int file)
+{
+    for (int i = 0; i < stage.io_top; i++)
+        if (stage.ios[i].called && stage.ios[i].w.fd == fd && stage.ios[i].serial != k.files[file].serial)
+            return 1;
+    return 0;
+}
+
 void io_start (struct io *io)
 {
     int file = fd_file (io->w.fd);
 
     if (file >= 0 && !k.files[file].ours) /* a number that was given up, and became the library's */
         return;
+    if (file >= 0)
+        k.files[file].in_place |= (uint8_t) told_as_another (io->w.fd, file);
     io->started = 1;
     io->unsure = 0;
     io->error_ok = file < 0 ? 2 : 0;

@@ -106,6 +106,8 @@ static void play_idle_hour (void)
         return;
     stop_what_is_ready ();
     run_loop (0, 0); /* what answers now had been asked before */
+    stop_what_is_ready ();
+    run_loop (0, 0);
     end = k.now + HOUR * SECOND;
     while (k.now < end && wakes++ <= HOUR_WAKES) {
         stage.guard.data = NULL;

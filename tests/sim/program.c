@@ -103,14 +103,14 @@ static const char *const flavours[] = { "",
                                         "sq=8,cq=16",
                                         "sq=8,cq=16,guests=0",
                                         "sq=8,cq=16,guests=2",
-                                        "sq=8,cq=16,busy=2",
+                                        "sq=8,cq=16,guests=2",
                                         "sq=4,cq=16,limit",
                                         "coop",
                                         "coop,sq=4,cq=8",
                                         "plain",
                                         "plain,sq=4,cq=8",
-                                        "early,sq=8,cq=16",
-                                        "busy=1" };
+                                        "guests=1,polled",
+                                        "guests=0" };
 
 static unsigned backend_draw (struct source *source)
 {
