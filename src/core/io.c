@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+enum { IO_ROWS = 64 }; /* to begin with: more than most loops need */
+
 /* Rows grow to the highest descriptor seen. A number far beyond any open file must not cost its weight in
  * memory: before growing, ask whether it is open at all. */
 static int io_fit (struct ev_loop *loop, int fd)
@@ -11,7 +13,7 @@ static int io_fit (struct ev_loop *loop, int fd)
         return 0;
     if (evi_sys_fd_valid (fd) < 0)
         return -EBADF;
-    EVI_FIT_ZEROED (loop->fds.rows, loop->fds.count, fd + 1);
+    EVI_FIT_ZEROED (loop->fds.rows, loop->fds.count, fd < IO_ROWS ? IO_ROWS : fd + 1);
     return 0;
 }
 
