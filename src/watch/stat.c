@@ -157,13 +157,8 @@ static void stat_event (struct ev_loop *loop, ev_watcher_list *list, int wd, uns
     }
 }
 
-static void stat_inotify_cb (EV_P_ ev_io *io, int revents)
+static void stat_events (struct ev_loop *loop, const char *buffer, ssize_t size)
 {
-    char buffer[4096] __attribute__ ((aligned (__alignof__(struct inotify_event))));
-    EVI_DOOR;
-    ssize_t size = evi_sys_read (loop->inotify->fd, buffer, sizeof buffer);
-
-    (void) io, (void) revents;
     for (ssize_t at = 0; at < size;) {
         const struct inotify_event *event = (const void *) (buffer + at);
 
@@ -174,6 +169,18 @@ static void stat_inotify_cb (EV_P_ ev_io *io, int revents)
             stat_event (loop, *stat_list (loop->inotify, event->wd), event->wd, event->mask);
         at += (ssize_t) sizeof *event + event->len;
     }
+}
+
+/* Until there is nothing more: a ring does not tell twice. */
+static void stat_inotify_cb (EV_P_ ev_io *io, int revents)
+{
+    char buffer[4096] __attribute__ ((aligned (__alignof__(struct inotify_event))));
+    ssize_t size;
+    EVI_DOOR;
+
+    (void) io, (void) revents;
+    while ((size = evi_sys_read (loop->inotify->fd, buffer, sizeof buffer)) > 0)
+        stat_events (loop, buffer, size);
 }
 
 static int stat_inotify_open (struct ev_loop *loop)

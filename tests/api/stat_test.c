@@ -628,3 +628,31 @@ TEST_BACKENDS (new_directory_inside_changes_the_directory)
     rmdir (path);
     files_end ();
 }
+
+/* ST-8: more events at once than one read of inotify brings; what comes last is told like what comes first */
+TEST_BACKENDS (change_behind_a_burst_of_others_is_told_at_once)
+{
+    enum { BURST = 200 };
+    struct ev_loop *loop = test_loop (0);
+    char name[160];
+    ev_stat folder, file;
+
+    files_begin ();
+    append (other, "a");
+    ck_assert_int_eq (mkdir (path, 0755), 0);
+    stat_begin (loop, &folder, path, 3600.); /* nobody looks by himself meanwhile */
+    stat_begin (loop, &file, other, 3600.);
+    for (int i = 0; i < BURST; i++) {
+        snprintf (name, sizeof name, "%s/a-name-that-makes-an-event-longer-%d", path, i);
+        append (name, "a");
+        unlink (name);
+    }
+    append (other, "b");
+    for (int i = 0; i < 100 && file.attr.st_size != 2; i++)
+        run_for (loop, 0.03);
+    ck_assert_int_eq (file.attr.st_size, 2);
+    ev_stat_stop (loop, &folder);
+    ev_stat_stop (loop, &file);
+    rmdir (path);
+    files_end ();
+}
