@@ -107,6 +107,31 @@ TEST_BACKENDS (killed_server_can_be_started_again_at_once) // U-2
     }
 }
 
+/* As servers do that accept no more for a while. */
+static void server_that_paused_and_is_killed (void)
+{
+    watch_both ();
+    for (int i = 0; i < 3; i++) {
+        ev_io_stop (loop, &listener.w);
+        kit_nowait (loop, i % 2);
+        if (i == 2)
+            ev_io_set (&listener.w, listener.w.fd, EV_READ);
+        ev_io_start (loop, &listener.w);
+        kit_nowait (loop, 1);
+    }
+    raise (SIGKILL);
+}
+
+TEST_BACKENDS (killed_server_whose_listener_was_stopped_and_started_can_be_started_again_at_once) // U-2
+{
+    kit_not_stock (EVBACKEND_IOURING, "the kernel closes the files of the reference's ring some time later");
+    choose_address ();
+    for (int i = 0; i < TIMES; i++) {
+        serve (server_that_paused_and_is_killed);
+        restart ();
+    }
+}
+
 /* The worker has the ring, too, if there is one: it never uses it. */
 static void server_whose_worker_survives (void)
 {

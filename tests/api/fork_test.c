@@ -312,6 +312,28 @@ TEST_BACKENDS (child_may_change_watchers_before_it_calls_ev_loop_fork)
     check_parent_beside (start_before_telling, 0);
 }
 
+/* The row stays watched, for something else. */
+static void stop_one_of_two (void)
+{
+    ev_io second;
+
+    ev_io_init (&second, trace_read, scene.io[PARENT].fd, EV_WRITE);
+    ev_io_start (scene.loop, &second);
+    ev_io_stop (scene.loop, &scene.io[PARENT]);
+    ev_run (scene.loop, EVRUN_NOWAIT);
+    ev_io_stop (scene.loop, &second);
+    ev_io_start (scene.loop, &scene.io[PARENT]);
+    ev_feed_fd_event (scene.loop, scene.io[PARENT].fd, 0);
+}
+
+/* U-12: no memory is touched that the child has not */
+TEST_BACKENDS (child_that_was_not_told_changes_what_it_watches_and_leaves_the_parent_alone)
+{
+    if (test_backend == EVBACKEND_EPOLL)
+        test_skip ("an epoll set is shared with the child, of which the contract warns");
+    check_parent_beside (stop_one_of_two, 0);
+}
+
 static void become_grandparent (void)
 {
     int status;

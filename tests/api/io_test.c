@@ -789,6 +789,74 @@ TEST_BACKENDS (io_listener_can_be_closed_and_bound_again_in_one_callback) // U-2
     close (fd[1]);
 }
 
+TEST_BACKENDS (io_listener_closed_before_it_is_stopped_keeps_no_loop_awake) // IO-13, IO-9
+{
+    struct ev_loop *loop = test_loop (0);
+    struct kit_io listener, idle;
+    int fd[2], other, client;
+
+    kit_not_stock (EVBACKEND_IOURING, "the reference's io_uring holds the file");
+    test_pipe (fd);
+    kit_start (loop, &listener, listen_again (), EV_READ);
+    kit_start (loop, &idle, fd[0], EV_READ);
+    kit_nowait (loop, 1);
+    other = dup (listener.w.fd);
+    close (listener.w.fd);
+    ev_io_stop (loop, &listener.w);
+    client = socket (AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq (connect (client, (struct sockaddr *) &listener_address, sizeof listener_address), 0);
+    kit_nowait (loop, 5); /* until it is rid of what it cannot take back */
+    unsigned before = ev_iteration (loop);
+    kit_run_for (loop, 0.1);
+    ck_assert_uint_le (ev_iteration (loop) - before, 3);
+    ck_assert_int_eq (listener.calls, 0);
+    close (other);
+    close (client);
+    kit_stop_close (loop, &idle);
+    close (fd[1]);
+}
+
+static struct kit_io *bystander;
+
+/* What an ev_io_stop in a callback makes the loop find is read by the same callback. */
+static void stop_idle_and_read (EV_P_ ev_io *w, int revents)
+{
+    kit_take (EV_A_ w, revents);
+    kit_put (*(int *) w->data);
+    ev_io_stop (EV_A_ & bystander->w);
+    kit_get (bystander[1].w.fd);
+}
+
+TEST_BACKENDS (io_descriptor_read_by_the_callback_of_another_is_not_told_later) // IO-8
+{
+    struct ev_loop *loop = test_loop (0);
+    struct kit_io busy, others[2];
+    int fd[2], idle[2], found[2];
+
+    test_pipe (fd);
+    test_pipe (idle);
+    test_socketpair (found);
+    kit_start (loop, &busy, fd[0], EV_READ);
+    kit_start (loop, &others[0], idle[0], EV_READ);
+    kit_start (loop, &others[1], found[0], EV_READ);
+    ev_set_cb (&busy.w, stop_idle_and_read);
+    busy.w.data = &found[1];
+    bystander = others;
+    kit_nowait (loop, 2);
+    kit_put (fd[1]);
+    ck_assert (kit_until (loop, &busy.calls, 1, 5.));
+    kit_nowait (loop, 3);
+    ck_assert_int_eq (others[1].calls, 0);
+    kit_put (found[1]);
+    ck_assert (kit_until (loop, &others[1].calls, 1, 5.));
+    kit_stop_close (loop, &busy);
+    kit_stop_close (loop, &others[0]);
+    kit_stop_close (loop, &others[1]);
+    close (fd[1]);
+    close (idle[1]);
+    close (found[1]);
+}
+
 TEST_BACKENDS (io_peers_see_the_end_of_file_when_the_loop_is_destroyed_and_the_ends_are_closed) // U-2, rule 4
 {
     struct kit_io io;

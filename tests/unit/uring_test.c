@@ -2,6 +2,7 @@
  * between the wait and the reap, system calls are made to fail. */
 #include "unit.h"
 
+#include <sys/eventfd.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -457,4 +458,162 @@ TEST (
     ev_loop_destroy (loop);
     close (fd[0]);
     close (fd[1]);
+}
+
+/* ---- guests ---- */
+
+static struct ev_loop *crowded_loop (ev_io *crowd, int count, const char *setting)
+{
+    struct ev_loop *loop;
+
+    setenv ("EVRING_RING", setting, 1);
+    loop = ring_loop ();
+    for (int i = 0; i < count; i++)
+        watch (loop, &crowd[i], eventfd (0, EFD_NONBLOCK), EV_READ);
+    ev_run (loop, EVRUN_NOWAIT);
+    ev_verify (loop);
+    return loop;
+}
+
+static void crowd_ends (struct ev_loop *loop, ev_io *crowd, int count)
+{
+    evi_sys_fault = NULL;
+    ev_verify (loop);
+    for (int i = 0; i < count; i++) {
+        ev_io_stop (loop, &crowd[i]);
+        close (crowd[i].fd);
+    }
+    ev_loop_destroy (loop);
+}
+
+static int calls_made;
+
+static int count_calls (const char *call)
+{
+    (void) call;
+    calls_made++;
+    return 0;
+}
+
+TEST (ring_holds_no_more_requests_than_it_can_take_back_fast_and_the_rest_are_guests) // rule 15
+{
+    static ev_io crowd[CROWD];
+    struct ev_loop *loop = crowded_loop (crowd, CROWD, "guests=100");
+
+    ck_assert_uint_eq (uring_of (loop)->asked, 100);
+    ck_assert_uint_eq (loop->stats.parked, CROWD - 100);
+    ck_assert_uint_eq (loop->stats.parked_many, CROWD - 100);
+    for (int i = 0; i < CROWD; i += 7)
+        ck_assert_int_eq (eventfd_write (crowd[i].fd, 1), 0);
+    ev_run (loop, EVRUN_NOWAIT);
+    ck_assert_int_eq (calls, (CROWD + 6) / 7);
+    crowd_ends (loop, crowd, CROWD);
+}
+
+TEST (
+    guest_is_stopped_and_started_without_a_call_and_a_row_becomes_one_when_it_was_stopped_idle) // rules 4, 15
+{
+    ev_io crowd[2];
+    struct ev_loop *loop = crowded_loop (crowd, 2, "");
+
+    ev_io_stop (loop, &crowd[0]); /* its request is fetched */
+    ev_io_start (loop, &crowd[0]);
+    ev_run (loop, EVRUN_NOWAIT);
+    ck_assert_int_eq (evi_uring_state (&loop->fds.rows[crowd[0].fd]), EVI_URING_GUEST);
+    evi_sys_fault = count_calls;
+    calls_made = 0;
+    for (int i = 0; i < 10; i++) {
+        ev_io_stop (loop, &crowd[0]);
+        ev_io_start (loop, &crowd[0]);
+    }
+    ck_assert_int_eq (calls_made, 0);
+    crowd_ends (loop, crowd, 2);
+}
+
+static void take (struct ev_loop *loop, ev_io *w, int revents)
+{
+    eventfd_t value;
+
+    count (loop, w, revents);
+    ck_assert_int_eq (eventfd_read (w->fd, &value), 0);
+}
+
+TEST (guest_whose_interest_changes_moves_to_the_ring_and_an_idle_row_makes_room_for_it) // rule 15
+{
+    enum { MOST = 4, HAND = 32 };
+    static ev_io crowd[CROWD];
+    struct ev_loop *loop = crowded_loop (crowd, CROWD, "guests=4");
+    struct evi_row *row = &loop->fds.rows[crowd[CROWD - 1].fd];
+
+    ck_assert_int_eq (evi_uring_state (row), EVI_URING_GUEST);
+    for (int turn = 0; turn < 2 * CROWD / HAND; turn++) { /* the hand goes round twice */
+        ev_io *w = &crowd[CROWD - 1 - turn];
+
+        ev_io_stop (loop, w);
+        ev_io_set (w, w->fd, EV_READ | EV_WRITE);
+        ev_io_start (loop, w);
+        ev_run (loop, EVRUN_NOWAIT);
+        ck_assert_int_eq (evi_uring_state (&loop->fds.rows[w->fd]), EVI_URING_NONE); /* it has answered */
+        ev_io_stop (loop, w);
+        ev_run (loop, EVRUN_NOWAIT);
+        ev_verify (loop);
+    }
+    ck_assert_uint_ge (loop->stats.unparked, 1);
+    ck_assert_uint_ge (loop->stats.parked_idle, 1);
+    ck_assert_uint_le (uring_of (loop)->asked, MOST);
+    ev_set_cb (&crowd[0], take); /* wherever it lives now */
+    calls = 0;
+    ck_assert_int_eq (eventfd_write (crowd[0].fd, 1), 0);
+    ev_run (loop, EVRUN_NOWAIT);
+    ck_assert_int_eq (calls, 1);
+    crowd_ends (loop, crowd, CROWD);
+}
+
+TEST (set_of_guests_that_holds_what_cannot_be_removed_is_made_anew_without_them_noticing) // IO-13
+{
+    ev_io crowd[3];
+    struct ev_loop *loop = crowded_loop (crowd, 3, "guests=0");
+    int fd[2], dup_fd;
+    ev_io gone;
+
+    test_pipe (fd);
+    watch (loop, &gone, fd[0], EV_READ);
+    ev_run (loop, EVRUN_NOWAIT);
+    dup_fd = dup (fd[0]);
+    close (fd[0]);
+    ev_io_stop (loop, &gone);
+    ck_assert_int_eq (write (fd[1], "x", 1), 1);
+    for (int i = 0; i < 3; i++)
+        ev_run (loop, EVRUN_NOWAIT);
+    ck_assert_uint_eq (uring_of (loop)->guests_epoch, 1);
+    ck_assert_int_eq (calls, 0);
+    ck_assert_int_eq (eventfd_write (crowd[2].fd, 1), 0);
+    ev_run (loop, EVRUN_NOWAIT);
+    ck_assert_int_eq (calls, 1);
+    close (dup_fd);
+    close (fd[1]);
+    crowd_ends (loop, crowd, 3);
+}
+
+TEST (change_that_the_kernel_refuses_at_a_bad_moment_is_made_anew) // rule 3
+{
+    int fd[2];
+    ev_io w, second;
+    struct ev_loop *loop = ring_loop ();
+    struct evi_cqe refusal;
+
+    test_socketpair (fd);
+    watch (loop, &w, fd[0], EV_READ);
+    ev_run (loop, EVRUN_NOWAIT);
+    refusal = (struct evi_cqe){ .user_data =
+                                    evi_name (EVI_NAME_CHANGED, loop->fds.rows[fd[0]].gen, (uint32_t) fd[0]),
+                                .res = -EALREADY };
+    uring_complete (loop, &refusal);
+    ck_assert_int_eq (loop->fds.rows[fd[0]].why, EVI_WHY_AGAIN);
+    watch (loop, &second, fd[0], EV_WRITE);
+    ev_run (loop, EVRUN_NOWAIT);
+    ck_assert_int_eq (calls, 1);
+    ck_assert_int_eq (last_revents, EV_WRITE);
+    ev_io_stop (loop, &second);
+    end (loop, &w, fd);
 }
