@@ -11,10 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Codes of the kernel that are not for programs: ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND, ENOIOCTLCMD and
- * ERESTART_RESTARTBLOCK come out of interrupted requests on some kernels (seen on 6.18). */
-enum { OP_RESTART_FIRST = -512, OP_RESTART_LAST = -516 };
-
 /* Seconds until an end that was asked for is asked for again: kernels have lost a cancel that met a request on its
  * way to a worker (before 6.12.115; seen on 6.18 with splice). */
 #define OP_ASK_AGAIN 0.1
@@ -408,7 +404,7 @@ static ssize_t op_judge (const ev_op *op, ssize_t result)
 {
     if (EVI_LIKELY (result >= 0))
         return result;
-    if (EVI_UNLIKELY (result <= OP_RESTART_FIRST && result >= OP_RESTART_LAST))
+    if (EVI_UNLIKELY (evi_op_interrupted (result)))
         result = -EINTR;
     if (result != -ECANCELED && result != -EINTR)
         return result;

@@ -12,6 +12,7 @@
 
 #if EV_OP_ENABLE
 
+#include <errno.h>
 #include <stddef.h>
 #include <sys/uio.h>
 
@@ -112,6 +113,15 @@ EVI_INLINE size_t evi_op_bytes (const struct iovec *vec, size_t count)
     for (size_t i = 0; i < count; i++)
         bytes += vec[i].iov_len;
     return bytes;
+}
+
+/* Codes of the kernel that are not for programs: ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND, ENOIOCTLCMD and
+ * ERESTART_RESTARTBLOCK come out of interrupted requests on some kernels (seen on 6.18). */
+enum { EVI_RESTART_FIRST = -512, EVI_RESTART_LAST = -516 };
+
+EVI_INLINE int evi_op_interrupted (ssize_t result)
+{
+    return result == -EINTR || (result <= EVI_RESTART_FIRST && result >= EVI_RESTART_LAST);
 }
 
 struct evi_arrival {

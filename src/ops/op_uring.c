@@ -651,8 +651,8 @@ static void op_uring_answered (struct ev_loop *loop, ev_op *op, int32_t res)
 
 EVI_APART static void op_uring_landed_special (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t flags)
 {
-    if (EVI_UNLIKELY (res == -ECANCELED && loop->ops->recalling
-                      && !op->wish)) { /* nobody wanted that: on the next ring */
+    /* Nobody wanted that: on the next ring. (Workers are interrupted when the thread ends that had the loop.) */
+    if (EVI_UNLIKELY ((res == -ECANCELED || evi_op_interrupted (res)) && loop->ops->recalling && !op->wish)) {
         op_uring_go_on (loop, op);
         return;
     }
@@ -721,12 +721,15 @@ static void op_uring_land_stash (struct ev_loop *loop)
     it->stash_count = kept;
 }
 
-/* The ring cannot be spoken to from here: closing it is all that can be done. What is on it is lost. */
+/* The ring cannot be spoken to from here: closing it is all that can be done. What has arrived can be read by every
+ * thread of the process; what the kernel still has is lost. */
 static void op_uring_abandon (struct ev_loop *loop, int verdict)
 {
     int before = loop->ops->recalling;
 
     loop->ops->recalling = 1; /* there is nothing to recall any more */
+    if (evi_ring_mine (&loop->ring->ring))
+        op_uring_land_stash (loop);
     evi_loopring_close (loop, loop->ring);
     loop->ring->verdict = verdict;
     loop->ops->recalling = before;
@@ -792,6 +795,8 @@ static void op_uring_recall (struct ev_loop *loop)
     op_uring_take_back_all (loop);
     if (evi_loopring_ours (loop))
         op_uring_fetch_ops (loop, NULL);
+    else
+        op_uring_land_stash (loop);
     loop->ops->recalling = 0;
 }
 
