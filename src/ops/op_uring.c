@@ -184,13 +184,58 @@ static uint32_t op_uring_length (size_t size)
     return size > OP_URING_BYTES_MAX ? OP_URING_BYTES_MAX : (uint32_t) size;
 }
 
-/* Links and drain would tie it to requests of ours; the rest would keep its completion, or its buffer, from us. */
+enum { /* of raw entries, whose place in the table of files is kept where a splice has its second descriptor */
+       OP_URING_FIXED_FILE = 1 << 0,
+       OP_URING_FILES_UPDATE = 20,
+       OP_URING_OPENAT2 = 28,
+       OP_URING_TEE = 33,
+       OP_URING_MSG_RING = 40,
+       OP_URING_MSG_SEND_FD = 1
+};
+
+/* The ring's table of files is ours, and what is in it too (the leash). An entry that names a place in it, to use or to
+ * fill it, shall find what it would without one. */
+static int op_uring_names_file (const struct evi_sqe *sqe)
+{
+    switch (sqe->opcode) {
+    case OP_URING_FILES_UPDATE:
+        return 1;
+    case EVI_OP_ACCEPT:
+    case EVI_OP_OPENAT:
+    case OP_URING_OPENAT2:
+    case EVI_OP_CLOSE:
+    case EVI_OP_SOCKET:
+        if (sqe->splice_fd_in)
+            return 1;
+        break;
+    case EVI_OP_SPLICE:
+    case OP_URING_TEE:
+        if (sqe->op_flags >> 31) /* SPLICE_F_FD_IN_FIXED */
+            return 1;
+        break;
+    case OP_URING_MSG_RING:
+        if (sqe->addr == OP_URING_MSG_SEND_FD)
+            return 1;
+        break;
+    default:
+        break;
+    }
+    return sqe->flags & OP_URING_FIXED_FILE;
+}
+
+/* 0, or why not. Links and drain would tie it to requests of ours; the rest would keep its completion, or its buffer,
+ * from us. */
 static int op_uring_refuses (const ev_op *op)
 {
     const unsigned refused = EVI_SQE_IO_DRAIN | EVI_SQE_IO_LINK | EVI_SQE_IO_HARDLINK | EVI_SQE_BUFFER_SELECT
                              | EVI_SQE_CQE_SKIP_SUCCESS;
+    const struct evi_sqe *sqe = op->buf;
 
-    return op->code == EVI_CODE_SQE && ((const struct evi_sqe *) op->buf)->flags & refused;
+    if (EVI_LIKELY (op->code != EVI_CODE_SQE))
+        return 0;
+    if (sqe->flags & refused)
+        return -EINVAL;
+    return op_uring_names_file (sqe) ? -EBADF : 0;
 }
 
 static void op_uring_fill_data (struct evi_sqe *sqe, const ev_op *op)
@@ -367,6 +412,7 @@ EVI int evi_op_uring_start (struct ev_loop *loop, ev_op *op)
 {
     struct evi_ops *ops = loop->ops;
     struct evi_sqe *sqe;
+    int err;
 
     if (ops->road == OP_URING_ROAD_READY || op->hint & EVI_HINT_READY)
         return 0;
@@ -376,8 +422,9 @@ EVI int evi_op_uring_start (struct ev_loop *loop, ev_op *op)
     }
     if (!op_uring_is_plain (ops, op) && !op_uring_can (loop, op))
         return 0;
-    if (EVI_UNLIKELY (op_uring_refuses (op))) {
-        evi_op_done (loop, op, -EINVAL);
+    err = op_uring_refuses (op);
+    if (EVI_UNLIKELY (err)) {
+        evi_op_done (loop, op, err);
         return 1;
     }
     sqe = evi_loopring_sqe (loop, loop->ring);

@@ -91,6 +91,59 @@ TEST_ENGINES (entry_that_would_upset_the_loop_is_refused)
     ck_result (op_do (loop, sqe, &sqe), 0);
 }
 
+/* The ring has a table of files, and the only one in it is ours. */
+TEST_ENGINES (entry_does_not_reach_files_that_are_registered)
+{
+    struct ev_loop *loop = test_loop (0);
+    struct io_uring_sqe sqe;
+    int fd[2], before;
+    char buf[8];
+
+    need_ring ();
+    op_pair (fd);
+    ck_result (op_do (loop, sqe, &(struct io_uring_sqe){ .opcode = IORING_OP_NOP, .fd = -1 }), 0);
+    before = test_fd_count ();
+    for (int index = 0; index < 2; index++) {
+        sqe = sqe_poll (index, 0);
+        sqe.flags = IOSQE_FIXED_FILE;
+        ck_result (op_do (loop, sqe, &sqe), -EBADF);
+        sqe = sqe_of (IORING_OP_WRITE, index);
+        sqe.flags = IOSQE_FIXED_FILE;
+        sqe.addr = (uintptr_t) "x";
+        sqe.len = 1;
+        ck_result (op_do (loop, sqe, &sqe), -EBADF);
+        sqe = sqe_of (IORING_OP_SPLICE, fd[0]);
+        sqe.splice_fd_in = index;
+        sqe.splice_flags = SPLICE_F_FD_IN_FIXED;
+        sqe.off = sqe.splice_off_in = (uint64_t) -1;
+        sqe.len = 1;
+        ck_result (op_do (loop, sqe, &sqe), -EBADF);
+    }
+    sqe = sqe_of (IORING_OP_CLOSE, 0);
+    sqe.file_index = 1;
+    ck_result (op_do (loop, sqe, &sqe), -EBADF);
+    sqe = sqe_of (IORING_OP_SOCKET, AF_INET);
+    sqe.off = SOCK_STREAM;
+    sqe.file_index = 1;
+    ck_result (op_do (loop, sqe, &sqe), -EBADF);
+    sqe = sqe_of (IORING_OP_OPENAT, AT_FDCWD);
+    sqe.addr = (uintptr_t) "/";
+    sqe.file_index = 1;
+    ck_result (op_do (loop, sqe, &sqe), -EBADF);
+    sqe = sqe_of (IORING_OP_FILES_UPDATE, -1);
+    sqe.addr = (uintptr_t) fd;
+    sqe.len = 1;
+    ck_result (op_do (loop, sqe, &sqe), -EBADF);
+    ck_assert_int_eq (test_fd_count (), before);
+    sqe = sqe_of (IORING_OP_RECV, fd[0]); /* the kernel's own word: there is none */
+    sqe.addr = (uintptr_t) buf;
+    sqe.len = sizeof buf;
+    kit_put (fd[1]);
+    ck_result (op_do (loop, sqe, &sqe), 1);
+    op_close_both (fd);
+    op_all_over (loop);
+}
+
 TEST_ENGINES (entry_keeps_its_user_data_to_itself)
 {
     struct ev_loop *loop = test_loop (0);
