@@ -114,17 +114,26 @@ static void ready_reblock (ev_op *op)
     op->hint &= (uint8_t) ~EVI_HINT_BLOCKING;
 }
 
-/* How the attempt has ended. The second connect does not connect: it makes the socket notice that it is. */
+static int ready_is_inet (const struct sockaddr *address)
+{
+    return address->sa_family == AF_INET || address->sa_family == AF_INET6;
+}
+
+/* How the attempt has ended. The second connect does not connect: it makes the socket notice that it is, or, of TCP,
+ * that it is not, and may try again. */
 static int ready_connected (const ev_op *op)
 {
-    int err;
+    int err, noticed;
 
     if (!evi_sys_poll_one (op->fd, POLLOUT, 0))
         return -EAGAIN;
     err = evi_sys_connected (op->fd);
-    if (!err)
-        err = evi_sys_connect (op->fd, op->buf, (unsigned) op->offset);
-    return err == -EISCONN ? 0 : err;
+    if (err && !ready_is_inet (op->buf))
+        return err;
+    noticed = evi_sys_connect (op->fd, op->buf, (unsigned) op->offset);
+    if (err)
+        return err;
+    return noticed == -EISCONN ? 0 : noticed;
 }
 
 static ssize_t ready_try_connect (ev_op *op)

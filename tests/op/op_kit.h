@@ -241,8 +241,8 @@ static KIT_UNUSED void op_close_both (const int fd[2])
     close (fd[1]);
 }
 
-/* A listening TCP socket on some port; its address. */
-static KIT_UNUSED int op_listen (struct sockaddr_in *address, int backlog)
+/* A TCP socket on some port, which takes nobody; its address. */
+static KIT_UNUSED int op_bound (struct sockaddr_in *address)
 {
     socklen_t size = sizeof *address;
     int fd = socket (AF_INET, SOCK_STREAM, 0);
@@ -250,8 +250,16 @@ static KIT_UNUSED int op_listen (struct sockaddr_in *address, int backlog)
     *address = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
     ck_assert_int_ge (fd, 0);
     ck_assert_int_eq (bind (fd, (struct sockaddr *) address, size), 0);
-    ck_assert_int_eq (listen (fd, backlog), 0);
     ck_assert_int_eq (getsockname (fd, (struct sockaddr *) address, &size), 0);
+    return fd;
+}
+
+/* One that listens. */
+static KIT_UNUSED int op_listen (struct sockaddr_in *address, int backlog)
+{
+    int fd = op_bound (address);
+
+    ck_assert_int_eq (listen (fd, backlog), 0);
     return fd;
 }
 
