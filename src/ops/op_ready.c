@@ -215,6 +215,34 @@ static ssize_t ready_try_stream (ev_op *op)
     return evi_sys_writev_quiet (op->fd, first, ready_first (vec, count, PIPE_BUF, first));
 }
 
+/* It would have to wait. For what? A call that moves nothing knows what can never be read, or written to; and who wants
+ * no bytes has them. */
+static ssize_t ready_prospects (const ev_op *op, int socket)
+{
+    struct iovec one;
+    int count;
+    const struct iovec *vec = ready_vector (op, &one, &count);
+    ssize_t answer = 0;
+
+    if (!socket)
+        answer =
+            ready_reads (op) ? evi_sys_readv (op->fd, NULL, 0, -1) : evi_sys_writev (op->fd, NULL, 0, -1);
+    if (answer < 0)
+        return answer;
+    return evi_op_bytes (vec, (size_t) count) ? -EAGAIN : 0;
+}
+
+static ssize_t ready_try_position (ev_op *op)
+{
+    int socket = evi_sys_kind (op->fd) == EVI_KIND_SOCKET;
+    ssize_t result;
+
+    if (EVI_UNLIKELY (!op->buf && op->size && (op->code == EVI_CODE_READV || op->code == EVI_CODE_WRITEV)))
+        return -EFAULT; /* a ring looks at the vectors first */
+    result = socket ? ready_try_socket (op) : ready_try_stream (op);
+    return result == -EAGAIN && op->state != EVI_STATE_WAITING ? ready_prospects (op, socket) : result;
+}
+
 static ssize_t ready_try (ev_op *op)
 {
     switch (op->code) {
@@ -230,7 +258,7 @@ static ssize_t ready_try (ev_op *op)
     case EVI_CODE_CONNECT:
         return ready_try_connect (op);
     default:
-        return evi_sys_kind (op->fd) == EVI_KIND_SOCKET ? ready_try_socket (op) : ready_try_stream (op);
+        return ready_try_position (op);
     }
 }
 

@@ -3,6 +3,9 @@
 #define _GNU_SOURCE
 #include "op_kit.h"
 
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+
 #include <linux/falloc.h>
 #include <sched.h>
 #include <sys/eventfd.h>
@@ -122,6 +125,112 @@ TEST_ENGINES (appending_writes_append)
     ck_assert_int_eq (lseek (fd, 0, SEEK_END), 12);
     close (again);
     close (fd);
+}
+
+/* Nothing of this may wait: it would be for ever. */
+static void check_wrong_way (struct ev_loop *loop, int reads, int writes)
+{
+    char buf[8] = "";
+    struct iovec vec = { buf, 8 };
+
+    for (int nonblocking = 0; nonblocking < 2; nonblocking++) {
+        ck_result (op_do (loop, read, writes, buf, 8, -1), -EBADF);
+        ck_result (op_do (loop, readv, writes, &vec, 1, -1), -EBADF);
+        ck_result (op_do (loop, write, reads, buf, 8, -1), -EBADF);
+        ck_result (op_do (loop, writev, reads, &vec, 1, -1), -EBADF);
+        fcntl (reads, F_SETFL, fcntl (reads, F_GETFL) | O_NONBLOCK);
+        fcntl (writes, F_SETFL, fcntl (writes, F_GETFL) | O_NONBLOCK);
+    }
+}
+
+TEST_ENGINES (wrong_direction_is_told_at_once)
+{
+    struct ev_loop *loop = test_loop (0);
+    int folder = op_folder_begin (), fd[2], terminal = posix_openpt (O_RDWR | O_NOCTTY);
+
+    ck_assert_int_eq (pipe (fd), 0);
+    check_wrong_way (loop, fd[0], fd[1]);
+    op_close_both (fd);
+    ck_assert_int_eq (mkfifoat (folder, "fifo", 0600), 0);
+    fd[0] = openat (folder, "fifo", O_RDONLY | O_NONBLOCK);
+    fd[1] = openat (folder, "fifo", O_WRONLY);
+    fcntl (fd[0], F_SETFL, O_RDONLY);
+    check_wrong_way (loop, fd[0], fd[1]);
+    op_close_both (fd);
+    if (terminal >= 0 && !grantpt (terminal) && !unlockpt (terminal)) {
+        fd[0] = open (ptsname (terminal), O_RDONLY | O_NOCTTY);
+        fd[1] = open (ptsname (terminal), O_WRONLY | O_NOCTTY);
+        check_wrong_way (loop, fd[0], fd[1]);
+        op_close_both (fd);
+        close (terminal);
+    }
+    unlinkat (folder, "fifo", 0);
+    op_folder_end (folder);
+}
+
+TEST_ENGINES (what_cannot_be_read_or_written_at_all_is_told_at_once)
+{
+    struct ev_loop *loop = test_loop (0);
+    int fd[2];
+    char buf[8] = "";
+
+    if (test_engine_ring ())
+        test_skip ("the kernel waits until such a file is ready");
+    fd[0] = epoll_create1 (0);
+    fd[1] = (int) syscall (SYS_pidfd_open, getpid (), 0);
+    for (int i = 0; i < 2; i++) {
+        if (fd[i] < 0) /* kernels before 5.3 have no pidfd */
+            continue;
+        for (int offset = -1; offset < 1; offset++) {
+            ssize_t got = op_do (loop, read, fd[i], buf, 8, offset);
+
+            ck_assert_msg (got == -EINVAL || (offset == 0 && got == -ESPIPE), "read: %zd", got);
+            got = op_do (loop, write, fd[i], buf, 8, offset);
+            ck_assert_msg (got == -EINVAL || got == -EBADF || (offset == 0 && got == -ESPIPE), "write: %zd",
+                           got);
+        }
+        close (fd[i]);
+    }
+}
+
+TEST_ENGINES (nothing_to_read_or_write_is_done_at_once)
+{
+    struct ev_loop *loop = test_loop (0);
+    int fd[2], file = op_file (10);
+    char buf[1] = "";
+
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq (i ? socketpair (AF_UNIX, SOCK_STREAM, 0, fd) : pipe (fd), 0);
+        ck_result (op_do (loop, read, fd[0], buf, 0, -1), 0);
+        ck_result (op_do (loop, readv, fd[0], NULL, 0, -1), 0);
+        ck_result (op_do (loop, write, fd[1], buf, 0, -1), 0);
+        ck_result (op_do (loop, writev, fd[1], NULL, 0, -1), 0);
+        op_close_both (fd);
+    }
+    ck_result (op_do (loop, readv, file, NULL, 0, -1), 0);
+    ck_result (op_do (loop, writev, file, NULL, 0, 0), 0);
+    close (file);
+}
+
+TEST_ENGINES (vectors_that_are_not_there_are_a_fault)
+{
+    struct ev_loop *loop = test_loop (0);
+    int fd[2], file = op_file (10);
+
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq (i ? socketpair (AF_UNIX, SOCK_STREAM, 0, fd) : pipe (fd), 0);
+        for (int full = 0; full < 2; full++) {
+            ck_result (op_do (loop, readv, fd[0], NULL, 2, -1), -EFAULT);
+            ck_result (op_do (loop, writev, fd[1], NULL, 2, -1), -EFAULT);
+            kit_put (fd[1]);
+        }
+        op_close_both (fd);
+    }
+    for (int offset = -1; offset < 1; offset++) {
+        ck_result (op_do (loop, readv, file, NULL, 2, offset), -EFAULT);
+        ck_result (op_do (loop, writev, file, NULL, 2, offset), -EFAULT);
+    }
+    close (file);
 }
 
 TEST_ENGINES (read_and_write_say_what_is_wrong)
