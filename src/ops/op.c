@@ -15,10 +15,6 @@
  * way to a worker (before 6.12.115; seen on 6.18 with splice). */
 #define OP_ASK_AGAIN 0.1
 
-/* A timer that repeats does not stop by itself, and give back a reference that was the operation's. It is stopped long
- * before it does. */
-#define OP_TIMER_REPEAT 1e6
-
 #define OP_KIND(lane, traits, name)   \
     {                                 \
         name, EVI_LANE_##lane, traits \
@@ -263,7 +259,7 @@ EVI_COLD static void op_start_timer (struct ev_loop *loop, ev_op *op, ev_tstamp 
     struct evi_side *side = evi_op_side (loop, op);
 
     op_side_stop_timer (loop, side);
-    ev_timer_set (&side->timer, seconds, OP_TIMER_REPEAT);
+    ev_timer_set (&side->timer, seconds, OP_ASK_AGAIN); /* one that does not repeat gives back a reference */
     evi_set_priority (&side->timer, ev_priority (op));
     ev_timer_start (EV_A_ & side->timer);
     evi_unref (loop);

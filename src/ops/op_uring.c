@@ -775,7 +775,7 @@ static void op_uring_abandon (struct ev_loop *loop, int verdict)
     int before = loop->ops->recalling;
 
     loop->ops->recalling = 1; /* there is nothing to recall any more */
-    if (evi_ring_mine (&loop->ring->ring))
+    if (!evi_loopring_parents (loop))
         op_uring_land_stash (loop);
     evi_loopring_close (loop, loop->ring);
     loop->ring->verdict = verdict;

@@ -325,6 +325,7 @@ static void check_held_back (struct ev_loop *loop, int stop)
     for (int i = 0; i < 3; i++) {
         kit_sleeps (loop, 0.02);
         ck_assert_int_eq (ev_run (loop, EVRUN_NOWAIT), 1);
+        ck_assert_int_eq (ev_run (loop, EVRUN_ONCE), 1); /* it does not sleep for ever either */
         ck_assert (ev_is_active (&op.w));
     }
     ev_set_invoke_pending_cb (loop, ev_invoke_pending);

@@ -26,7 +26,7 @@ struct place {
     const struct waiting *what;
     struct ev_loop *loop;
     struct luggage *luggage;
-    int fd[2], more[4], more_count;
+    int fd[2], more[8], more_count;
     struct sockaddr_in address;
     ev_pool *pool;
     pid_t pid;
