@@ -122,7 +122,7 @@ void number_changes (int fd, int dirty)
             stage.ios[i].unsure = 1;
             stage.abandoned |= ev_backend (loop_of (stage.ios[i].loop)) == EVBACKEND_IOURING;
             if (dirty)
-                k.files[stage.ios[i].file].dirty = 1;
+                k.files[stage.ios[i].file].dirty = k.files[fd_file (fd)].dirty = 1;
         }
 }
 

@@ -40,8 +40,11 @@ void act_timer_again (const struct act *act)
 {
     struct timer *timer = &stage.timers[act->a % TIMERS];
 
-    if (!ev_is_active (&timer->w))
+    if (!ev_is_active (&timer->w)) {
+        if (loop_of (timer->loop))
+            ev_timer_stop (loop_of (timer->loop), &timer->w);
         timer->loop = (int8_t) loop_choose (act->c / 64);
+    }
     ev_now_update (loop_of (timer->loop));
     timer->w.repeat = act_delay (act->c);
     timer_due_at (timer, timer->w.repeat);

@@ -133,6 +133,7 @@ struct request {
 struct ring {
     uint8_t used, disabled, event_once;
     int16_t file, event_file;
+    uint32_t serial;
     uint32_t setup, sq_entries, cq_entries;
     uint32_t *word; /* heads, tails, flags: the W_ of ring.c */
     struct cqe *cqes;
@@ -197,7 +198,7 @@ struct kernel {
     int16_t fds[FDS];
     struct file files[FILES];
     int file_top; /* none above is used */
-    uint32_t serials, wakes;
+    uint32_t serials, wakes, wakes_of_requests;
     int nofile; /* RLIMIT_NOFILE */
 
     struct ring rings[RINGS];

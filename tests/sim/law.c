@@ -18,6 +18,7 @@ enum {
     CALLS_PER_EVENT = 2,
     CALLS_PER_COMPLETION = 20,
     SPINS_MAX = 100,
+    MAKINGS_MAX = 3,
     UNTOLD_MAX = KNOWN_LATE_BY_ONE
 };
 
@@ -25,8 +26,9 @@ static struct {
     unsigned touches; /* counts what the program does */
     struct {
         uint32_t marks[3]; /* k.wakes when callbacks began, of the last three iterations */
-        int open;          /* an iteration is under way */
-        int has_bad;       /* select says nothing of the others then */
+        int forked, making;
+        int open;    /* an iteration is under way */
+        int has_bad; /* select says nothing of the others then */
         unsigned calls, makings, changes, events, did_before, iterations;
         nanos slept, began;
     } loop[LOOPS];
@@ -109,8 +111,8 @@ static void law_sleeps_over (nanos until)
 
         if (io->started && io->loop == stage.running && act_ready (io))
             fail (4, "sleeps though io %d (fd %d) is ready for %d", i, io->w.fd, act_ready (io));
-        if (io->started && io->loop == stage.running && io->error_ok == 2 && ev_is_active (&io->w)
-            && fd_file (io->w.fd) < 0)
+        if (io->started && io->loop == stage.running && io->error_ok == 2 && !io->unsure
+            && ev_is_active (&io->w) && fd_file (io->w.fd) < 0)
             fail (4, "sleeps though io %d is on a number that is not open", i);
     }
     for (int i = 0; i < TIMERS && !(KNOWN_FALL_SLEEPS_AGAIN && k.ring_refused); i++) {
@@ -202,6 +204,18 @@ static void law_calls (int loop)
               calls, did);
 }
 
+/* A ring, or a set, that is made anew and again. */
+static void law_makings (int loop)
+{
+    int forked = law.loop[loop].forked;
+
+    law.loop[loop].forked = 0;
+    if (law.loop[loop].makings == k.makings || forked || law.disturbed)
+        law.loop[loop].making = 0;
+    else if (++law.loop[loop].making > MAKINGS_MAX)
+        fail (8, "the backend is made anew in %d iterations in a row", law.loop[loop].making);
+}
+
 static void law_iteration_over (int loop)
 {
     if (!law.loop[loop].open)
@@ -210,6 +224,7 @@ static void law_iteration_over (int loop)
     law_untold (loop);
     law_futile (loop);
     law_calls (loop);
+    law_makings (loop);
     law.loop[loop].changes = 0;
     law.disturbed = 0;
 }
@@ -313,6 +328,7 @@ void law_touch (int loop, int fd)
 void law_forked (int loop)
 {
     law_excuse (1);
+    law.loop[loop].forked = 1;
     law.loop[loop].changes += IOS;
 }
 
@@ -329,12 +345,20 @@ static int law_was_ready (const struct io *io, int bit)
     return on_ring (io->loop) && f->woken[bit] > law.loop[io->loop].marks[has_lazy_ones (io->loop) ? 0 : 1];
 }
 
-static void law_io_error (struct io *io, int number)
+/* What epoll refuses the ring may serve: only what both refuse is an error. */
+static int law_refused (const struct io *io)
 {
     const struct file *f = &k.files[io->file];
 
-    if (!io->error_ok && !io->unsure && f->serial == io->serial && !f->dirty && !f->faulted
-        && !k.sets_refused)
+    return f->dirty || (f->faulted && !(on_ring (io->loop) && f->kind != K_ODD));
+}
+
+static void law_io_error (struct io *io, int number)
+{
+    int same = k.files[io->file].kind
+               && k.files[io->file].serial == io->serial; /* else it was about a file that is gone */
+
+    if (!io->error_ok && !io->unsure && same && !law_refused (io) && !k.sets_refused)
         fail (1, "io %d (fd %d) is told an error, and there was none", number, io->w.fd);
     io->started = 0;
 }

@@ -43,11 +43,12 @@ struct swarm {
     int weight[OPS], total;
     int in_callback, later; /* in a hundred */
     int hands, watchers;
+    int hand, watcher; /* what the next acts are mostly about */
 };
 
 static void swarm_draw (struct swarm *swarm, struct source *source)
 {
-    swarm->total = 0;
+    swarm->total = swarm->hand = swarm->watcher = 0;
     for (int op = 0; op < OPS; op++) {
         int factor = draw (source, 4) ? draw (source, 100) + 1 : 0;
 
@@ -58,8 +59,8 @@ static void swarm_draw (struct swarm *swarm, struct source *source)
     }
     swarm->in_callback = draw (source, 60);
     swarm->later = draw (source, 60);
-    swarm->hands = 1 + draw (source, HANDS);
-    swarm->watchers = 1 + draw (source, FEW);
+    swarm->hands = 1 + draw (source, draw (source, 2) ? 2 : HANDS); /* few: they meet more often */
+    swarm->watchers = 1 + draw (source, draw (source, 2) ? 2 : FEW);
 }
 
 static int swarm_op (const struct swarm *swarm, struct source *source)
@@ -76,15 +77,33 @@ static int is_about_hand (int op)
     return strncmp (plans[op].sentence, "hand", 4) == 0 || strncmp (plans[op].sentence, "the peer", 8) == 0;
 }
 
-static void act_draw (struct act *act, const struct swarm *swarm, struct source *source, int tame)
+static uint8_t focus_draw (int focus, int count, struct source *source)
+{
+    return (uint8_t) (draw (source, 2) ? focus : draw (source, count));
+}
+
+static void act_draw_about (struct act *act, struct swarm *swarm, struct source *source)
+{
+    if (!draw (source, 8)) {
+        swarm->hand = draw (source, swarm->hands);
+        swarm->watcher = draw (source, swarm->watchers);
+    }
+    if (is_about_hand (act->op))
+        act->a = focus_draw (swarm->hand, swarm->hands, source);
+    else if (act->op >= OP_start && act->op <= OP_feed)
+        act->a = focus_draw (swarm->watcher, swarm->watchers, source);
+    else
+        act->a = (uint8_t) draw (source, 256);
+    act->b = act->op >= OP_dup && act->op <= OP_start ? focus_draw (swarm->hand, swarm->hands, source)
+                                                      : (uint8_t) draw (source, 256);
+}
+
+static void act_draw (struct act *act, struct swarm *swarm, struct source *source, int tame)
 {
     int chance = draw (source, 100);
 
     act->op = (uint8_t) swarm_op (swarm, source);
-    act->a = (uint8_t) draw (source, is_about_hand (act->op)                     ? swarm->hands
-                                     : act->op >= OP_start && act->op <= OP_feed ? swarm->watchers
-                                                                                 : 256);
-    act->b = (uint8_t) draw (source, act->op >= OP_dup && act->op <= OP_start ? swarm->hands : 256);
+    act_draw_about (act, swarm, source);
     act->c = (uint8_t) draw (source, 256);
     act->where = NOW;
     if (plans[act->op].who != T && chance < swarm->in_callback)

@@ -101,7 +101,7 @@ void request_woken (int file, unsigned mask)
             continue;
         if (mask && !(mask & r->events))
             continue;
-        if (k.profile->bits & P_MISSES_WAKES && roll (4) == 1)
+        if (k.profile->bits & P_MISSES_WAKES && ++k.wakes_of_requests % 3 == 0)
             continue;
         if (mask && !r->multi)
             r->off_queue = 1;
@@ -166,7 +166,7 @@ static int poll_add (struct ring *ring, const struct sqe *sqe)
         return 0;
     }
     r = request_new (ring, sqe, file);
-    r->multi = (sqe->len & IORING_POLL_ADD_MULTI) != 0;
+    r->multi = sqe->len & IORING_POLL_ADD_MULTI && file != ring->file; /* a ring that polls itself stops it */
     r->events = sqe->op_flags | REQUEST_ALWAYS;
     poll_arm (r);
     return 0;

@@ -41,12 +41,30 @@ static unsigned ring_power (unsigned wanted, unsigned most)
     return power;
 }
 
+static void ring_end (int64_t which, int64_t serial, int64_t unused)
+{
+    struct ring *ring = &k.rings[which];
+
+    (void) unused;
+    if (ring->serial != serial)
+        return;
+    for (int i = 0; i < k.request_top; i++)
+        if (k.requests[i].used && k.requests[i].ring == which)
+            request_drop (i);
+    ring->used = 0;
+}
+
 static struct ring *ring_take (void)
 {
     for (int i = 0; i < RINGS; i++)
         if (!k.rings[i].used) {
             if (i >= k.ring_top)
                 k.ring_top = i + 1;
+            return &k.rings[i];
+        }
+    for (int i = 0; i < RINGS; i++) /* one that is about to end anyway */
+        if (k.files[k.rings[i].file].kind != K_RING || k.files[k.rings[i].file].ring != i) {
+            ring_end (i, k.rings[i].serial, 0);
             return &k.rings[i];
         }
     fail (0, "the model has no more rings");
@@ -111,6 +129,7 @@ long ring_setup (unsigned entries, void *arg)
     file = file_new (K_RING);
     k.files[file].ring = (int16_t) (ring - k.rings);
     ring->used = 1;
+    ring->serial = ++k.serials;
     ring->file = (int16_t) file;
     ring->event_file = -1;
     ring->setup = params->flags;
@@ -447,17 +466,6 @@ long ring_register (int fd, unsigned opcode, void *arg, unsigned count)
 
 /* ---- the end ---- */
 
-static void ring_end (int64_t which, int64_t unused, int64_t unused2)
-{
-    struct ring *ring = &k.rings[which];
-
-    (void) unused, (void) unused2;
-    for (int i = 0; i < k.request_top; i++)
-        if (k.requests[i].used && k.requests[i].ring == which)
-            request_drop (i);
-    ring->used = 0;
-}
-
 /* Nobody holds it any more. Its requests end when the kernel has the time. */
 void ring_release (int file)
 {
@@ -471,5 +479,5 @@ void ring_release (int file)
             k.requests[i].deaf = 1;
             k.requests[i].at_work = 0;
         }
-    time_plan (k.now + RING_END_DELAY, ring_end, ring - k.rings, 0, 0);
+    time_plan (k.now + RING_END_DELAY, ring_end, ring - k.rings, ring->serial, 0);
 }

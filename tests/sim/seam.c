@@ -51,7 +51,7 @@ void kernel_open (void)
     memset (k.fds, -1, sizeof k.fds);
     memset (k.handlers, 0, sizeof k.handlers);
     k.file_top = k.ring_top = k.request_top = k.item_top = k.doing_count = k.at_exit_count = 0;
-    k.doing_order = k.item_order = k.serials = k.wakes = 0;
+    k.doing_order = k.item_order = k.serials = k.wakes = k.wakes_of_requests = 0;
     k.call_count = k.hot_count = k.log_count = k.makings = 0;
     k.hash = 0;
     k.blocked = k.pending = 0;
