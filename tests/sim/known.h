@@ -23,7 +23,8 @@
  * it listens: when the process is killed its port stays taken for a while. */
 #define KNOWN_LISTENER_RESTARTS 0
 
-/* A ring that is refused after a sleep: the loop falls to epoll and sleeps as long once more, past its timers. */
+/* A backend that is left, or made anew, in the middle of a wait: the loop then sleeps its full time once more, past timers, and
+ * over the callbacks of rows that were refused when they were told again. */
 #define KNOWN_FALL_SLEEPS_AGAIN 0
 
 /* The same with POLL_UPDATE: the kernel arms the request once more, for what was asked before, and the library believes that

@@ -104,18 +104,32 @@ void law_excuse (int kind)
     law.excuses++;
 }
 
+/* Nonzero: its callback is still to come. */
+static int law_pending (const struct io *io)
+{
+    return io->started && io->loop == stage.running && ev_is_pending (&io->w);
+}
+
+/* The backend was made anew, or left, in the middle of this iteration's wait. */
+static int law_told_again (void)
+{
+    return KNOWN_FALL_SLEEPS_AGAIN && (k.ring_refused || law.loop[stage.running].makings != k.makings);
+}
+
 static void law_sleeps_over (nanos until)
 {
     for (int i = 0; i < stage.io_top; i++) {
         const struct io *io = &stage.ios[i];
 
+        if (law_pending (io) && !law_told_again ())
+            fail (4, "sleeps though the callback of io %d is still to come", i);
         if (io->started && io->loop == stage.running && act_ready (io))
             fail (4, "sleeps though io %d (fd %d) is ready for %d", i, io->w.fd, act_ready (io));
         if (io->started && io->loop == stage.running && io->error_ok == 2 && !io->unsure
             && ev_is_active (&io->w) && fd_file (io->w.fd) < 0)
             fail (4, "sleeps though io %d is on a number that is not open", i);
     }
-    for (int i = 0; i < TIMERS && !(KNOWN_FALL_SLEEPS_AGAIN && k.ring_refused); i++) {
+    for (int i = 0; i < TIMERS && !law_told_again (); i++) {
         const struct timer *timer = &stage.timers[i];
 
         if (ev_is_active (&timer->w) && timer->loop == stage.running && until > timer->high + TIMER_LATE)
