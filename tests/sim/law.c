@@ -18,9 +18,10 @@ enum {
     CALLS_PER_EVENT = 2,
     CALLS_PER_COMPLETION = 20,
     SPINS_MAX = 100,
-    MAKINGS_MAX = 3,
-    UNTOLD_MAX = KNOWN_LATE_BY_ONE
+    MAKINGS_MAX = 3
 };
+
+int strict; /* nothing is excused */
 
 static struct {
     unsigned touches; /* counts what the program does */
@@ -168,10 +169,9 @@ static int law_row_told (const struct io *io)
  * been woken for one thing, does not hear of another. */
 static int law_patience (const struct io *io)
 {
-    if (k.files[io->file]
-            .kept) /* a change of its request came at a bad moment: that is told, and it is changed anew */
-        return UNTOLD_MAX + 1;
-    return UNTOLD_MAX + (on_ring (io->loop) && (k.files[io->file].kind == K_ODD || law_row_told (io)));
+    if (k.files[io->file].kept) /* a change of its request came at a bad moment: that is told, and it is changed anew */
+        return KNOWN_LATE_BY_ONE + 1;
+    return KNOWN_LATE_BY_ONE + (on_ring (io->loop) && (k.files[io->file].kind == K_ODD || law_row_told (io)));
 }
 
 static void law_untold (int loop)

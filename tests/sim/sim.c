@@ -1,6 +1,8 @@
 /* sim.c: the command: seeds, seconds, programs on paper. */
 #include "stage.h"
 
+#include "known.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -113,7 +115,7 @@ static int run_seeds (uint64_t first, uint64_t count, double limit)
 static int usage (void)
 {
     fprintf (stderr, "usage: sim SEED | --seeds FIRST COUNT | --seconds N [FIRST] | --program FILE…\n"
-                     "       --no-shrink, --keep-going, --trace come first\n");
+                     "       --no-shrink, --keep-going, --trace, --strict come first\n");
     return 2;
 }
 
@@ -123,6 +125,8 @@ static int *option_find (const char *word)
         return &run.no_shrink;
     if (strcmp (word, "--keep-going") == 0)
         return &run.keep_going;
+    if (strcmp (word, "--strict") == 0)
+        return &strict;
     return strcmp (word, "--trace") == 0 ? &run.trace : NULL;
 }
 
