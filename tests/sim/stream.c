@@ -35,7 +35,7 @@ static unsigned stream_poll_socket (const struct file *f)
         mask |= POLLIN;
     if (f->shut_write || f->peer < 0 || k.files[f->peer].bytes < STREAM_ROOM)
         mask |= POLLOUT;
-    if ((f->eof && f->shut_write) || (f->peer < 0 && f->unix_like))
+    if (((f->eof || f->shut_read) && f->shut_write) || (f->peer < 0 && f->unix_like))
         mask |= POLLHUP;
     return mask;
 }
@@ -104,19 +104,23 @@ void stream_shut (int file, int reading, int writing)
 
     if (f->kind != K_SOCKET || f->reset)
         return;
-    if (writing && !f->shut_write) {
+    if (writing && (!f->shut_write || f->unix_like)) { /* those are woken each time */
         f->shut_write = 1;
-        if (to && !to->eof) {
+        if (to) {
             to->eof = 1;
             file_wake (f->peer, 0);
             law_excuse (EPOLLRDHUP);
         }
     }
-    if (reading && !f->shut_read) {
+    if (reading) {
         f->shut_read = 1;
         law_excuse (EPOLLRDHUP);
+        if (to && f->unix_like) { /* nobody would read it */
+            to->shut_write = 1;
+            file_wake (f->peer, 0);
+        }
     }
-    file_wake (file, 0);
+    file_wake (file, 0); /* its own side, too, without saying for what */
 }
 
 /* The last descriptor is closed: what has not been read makes it a reset. */

@@ -9,6 +9,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../../.." && pwd)
 parts=$root/build/tests/sim/libsimparts.a
+command=$root/build/tests/sim/sim.p/sim.c.o
 place=$root/build/mutants
 seeds=150000
 export CC="${CC:-cc}"
@@ -32,7 +33,7 @@ wanted() {
 # usage: link NAME TREE: the simulator with the library of that tree
 link() {
     "$here/../seam.sh" "$2" "$place/$1.o" -w
-    $CC -o "$place/$1" -Wl,--whole-archive "$parts" -Wl,--no-whole-archive "$place/$1.o"
+    $CC -o "$place/$1" "$command" -Wl,--whole-archive "$parts" -Wl,--no-whole-archive "$place/$1.o"
 }
 
 # usage: link_commit COMMIT: prints the name of the program; it is kept until the simulator changes
