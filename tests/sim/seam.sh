@@ -27,7 +27,7 @@ strange=$(nm -u "$object.raw" | awk -v seam="$list" -v pure="$list.pure" '
     printf 'seam.sh: seam.txt does not judge %s\n' "$(echo "$strange" | tr '\n' ' ')" >&2
     exit 1
 }
-if objdump -d "$object.raw" | grep -qE '[[:space:]](syscall|sysenter|int +.0x80)( |$)'; then
+if objdump -d "$object.raw" | grep -qE '[[:space:]](syscall|sysenter|svc|int +.0x80)( |$)'; then
     echo "seam.sh: the library makes a system call that no symbol names" >&2
     exit 1
 fi
@@ -38,3 +38,8 @@ objcopy --redefine-syms="$list" \
     --rename-section ".bss=$statics" --rename-section ".data=$statics" --rename-section ".data.rel.local=$statics" \
     --rename-section .fini_array=sim_fini,alloc,load,data,contents \
     "$object.raw" "$object"
+left=$(objdump -h "$object" | awk '$2 ~ /^\.(data|bss|tdata|tbss)/ && $2 !~ /^\.data\.rel\.ro/ && $3 !~ /^0*$/ { print $2 }')
+[ -z "$left" ] || {
+    echo "seam.sh: statics that would not be put back: $left" >&2
+    exit 1
+}
