@@ -150,15 +150,35 @@ static int uring_is_guest (struct ev_loop *loop, const struct evi_uring *self, i
     return row->kind & EVI_URING_STAYS;
 }
 
+/* Nonzero: the ring does not take this file. What may be another one it is asked about again. */
+static int uring_is_refused (struct evi_row *row, int why)
+{
+    if (why & EVI_WHY_FRESH)
+        row->kind &= (uint8_t) ~EVI_URING_REFUSED;
+    return row->kind & EVI_URING_REFUSED;
+}
+
 /* From NONE. What the set cannot take, the ring does. */
 static int uring_place (struct ev_loop *loop, struct evi_uring *self, int fd, int want, int why)
 {
     if (EVI_UNLIKELY (uring_is_guest (loop, self, fd, why))) {
         int err = evi_guests_take (loop, self, fd, want);
 
-        if (err >= 0 || loop->fds.rows[fd].kind & EVI_URING_REFUSED)
+        if (err >= 0 || uring_is_refused (&loop->fds.rows[fd], why))
             return err;
     }
+    evi_polls_arm (loop, self, fd, want);
+    return 0;
+}
+
+/* What the set refuses, the ring may take. */
+static int uring_tell_guest (struct ev_loop *loop, struct evi_uring *self, int fd, int want, int why)
+{
+    int err = evi_guests_modify (loop, self, fd, want, why);
+
+    if (EVI_LIKELY (err >= 0) || uring_is_refused (&loop->fds.rows[fd], why))
+        return err;
+    evi_guests_leave (loop, self, fd);
     evi_polls_arm (loop, self, fd, want);
     return 0;
 }
@@ -173,10 +193,10 @@ EVI_APART static int uring_modify_guest (struct ev_loop *loop, struct evi_uring 
         return 0;
     if (row->kind & (EVI_URING_STAYS | EVI_URING_REFUSED) || row->mark == want
         || row->mark & EVI_EPOLLSET_ALWAYS)
-        return evi_guests_modify (loop, self, fd, want, why);
+        return uring_tell_guest (loop, self, fd, want, why);
     if (evi_sys_listens (fd)) { /* it was not asked when there were too many */
         row->kind |= EVI_URING_STAYS;
-        return evi_guests_modify (loop, self, fd, want, why);
+        return uring_tell_guest (loop, self, fd, want, why);
     }
     if (evi_guests_leave (loop, self, fd) < 0) { /* another file, of which nothing is known */
         row->told = 0;

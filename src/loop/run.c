@@ -166,12 +166,13 @@ EVI_COLD static int run_recover (struct ev_loop *loop, int err)
     return 1;
 }
 
-/* What is left of the sleep. Operations may be lost with the backend: they are told at once. */
+/* What is left of the sleep. Operations may be lost with the backend, and descriptors refused by the new one: they are told
+ * at once. */
 static ev_tstamp run_rest (struct ev_loop *loop, ev_tstamp limit)
 {
     ev_tstamp deadline = loop->deadline;
 
-    if (limit <= 0 || loop->op_told)
+    if (limit <= 0 || loop->op_told || loop->fds.told_broken)
         return 0;
     run_update_time (loop);
     return deadline > loop->clock.mono ? deadline - loop->clock.mono : 0;

@@ -71,6 +71,9 @@ int hand_open (int hand, int kind)
     stage.hand[hand] = -2; /* not for the other end of it */
     file = thing_new (kind);
     stage.hand[hand] = fd_new (file);
+    for (int i = 0; i < stage.io_top; i++) /* who was left on that number watches this from now on */
+        k.files[file].in_place |=
+            (uint8_t) (io_active (&stage.ios[i]) && stage.ios[i].w.fd == stage.hand[hand]);
     return stage.hand[hand];
 }
 

@@ -169,7 +169,8 @@ static int law_row_told (const struct io *io)
  * been woken for one thing, does not hear of another. */
 static int law_patience (const struct io *io)
 {
-    if (k.files[io->file].kept) /* a change of its request came at a bad moment: that is told, and it is changed anew */
+    if (k.files[io->file]
+            .kept) /* a change of its request came at a bad moment: that is told, and it is changed anew */
         return KNOWN_LATE_BY_ONE + 1;
     return KNOWN_LATE_BY_ONE + (on_ring (io->loop) && (k.files[io->file].kind == K_ODD || law_row_told (io)));
 }

@@ -196,6 +196,7 @@ static int poll_remove (struct ring *ring, const struct sqe *sqe)
         return -ENOENT;
     if (r->refs++) {
         r->missed = 1;
+        k.files[r->file].kept = 1; /* for a while, it may be */
         return -EALREADY;
     }
     if (!(sqe->len & (IORING_POLL_UPDATE_EVENTS | IORING_POLL_UPDATE_USER_DATA))) {
