@@ -58,7 +58,7 @@ int law_clean (const struct io *io)
     if (!io->started || io->unsure || !ev_is_active (&io->w))
         return 0;
     f = &k.files[io->file];
-    if (KNOWN_UPDATE_MISSES && f->kept)
+    if ((KNOWN_UPDATE_MISSES && f->kept) || (KNOWN_EPOLL_SAME_MASK && f->mistaken))
         return 0;
     return f->serial == io->serial && f->ours && !f->dirty && !f->faulted && fd_file (io->w.fd) == io->file;
 }
@@ -461,9 +461,9 @@ void law_exited (int killed)
     for (int file = 0; file < k.file_top; file++) {
         const struct file *f = &k.files[file];
 
-        if (f->kind && f->ours && f->pins && !f->dirty
-            && (!killed
-                || (f->kind == K_LISTENER && !f->faulted && !(KNOWN_LISTENER_IN_PLACE && f->in_place))))
+        if (!f->kind || !f->ours || !f->pins || f->dirty || (KNOWN_REMOVE_MISSES && f->kept))
+            continue;
+        if (!killed || (f->kind == K_LISTENER && !f->faulted && !(KNOWN_LISTENER_IN_PLACE && f->in_place)))
             fail (16, "the process has ended, and a ring holds a file of kind %d", f->kind);
     }
 }
