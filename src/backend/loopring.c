@@ -419,8 +419,9 @@ EVI_INLINE_HOT void loopring_reap_queue (struct ev_loop *loop, struct evi_loopri
     loop->stats.completions += count;
 }
 
-EVI_APART static void loopring_reap_stash (struct ev_loop *loop, struct evi_loopring *it,
-                                           void (*complete) (struct ev_loop *loop, const struct evi_cqe *cqe))
+EVI_APART EVI void evi_loopring_reap_stash (struct ev_loop *loop, struct evi_loopring *it,
+                                            void (*complete) (struct ev_loop *loop,
+                                                              const struct evi_cqe *cqe))
 {
     for (unsigned i = 0; i < it->stash_count; i++) {
         struct evi_cqe cqe = it->stash[i];
@@ -448,8 +449,6 @@ EVI_COLD static void loopring_reap_surplus (struct ev_loop *loop, struct evi_loo
 EVI void evi_loopring_reap (struct ev_loop *loop, struct evi_loopring *it,
                             void (*complete) (struct ev_loop *loop, const struct evi_cqe *cqe))
 {
-    if (EVI_UNLIKELY (it->stash_count))
-        loopring_reap_stash (loop, it, complete);
     loopring_reap_queue (loop, it, complete);
     if (EVI_UNLIKELY (evi_ring_flags (&it->ring) & EVI_SQ_CQ_OVERFLOW))
         loopring_reap_surplus (loop, it, complete);

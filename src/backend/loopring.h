@@ -214,8 +214,11 @@ EVI_INLINE int evi_loopring_news (struct ev_loop *loop, struct evi_loopring *it)
     return evi_ring_ready (&it->ring) && evi_loopring_fresh (loop, it);
 }
 
-/* Hands over everything that has arrived: set aside, in the queue, and parked in the kernel. complete must not
- * enter the ring. */
+/* Hands over what was set aside. */
+EVI_APART EVI void evi_loopring_reap_stash (struct ev_loop *loop, struct evi_loopring *it,
+                                            void (*complete) (struct ev_loop *loop,
+                                                              const struct evi_cqe *cqe));
+/* … and then what is in the queue, and parked in the kernel. complete must not enter the ring. */
 EVI void evi_loopring_reap (struct ev_loop *loop, struct evi_loopring *it,
                             void (*complete) (struct ev_loop *loop, const struct evi_cqe *cqe));
 

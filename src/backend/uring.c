@@ -403,25 +403,42 @@ EVI_APART static int uring_wait_carefully (struct ev_loop *loop, struct evi_urin
 }
 
 /* Mostly no timer is near, nothing is there yet, and then a row answers. */
-static int uring_wait (struct ev_loop *loop, ev_tstamp limit)
+EVI_INLINE_HOT int uring_wait_usually (struct ev_loop *loop, struct evi_uring *self, ev_tstamp limit)
 {
-    struct evi_uring *self = loop->backend_data;
     struct evi_loopring *it = &self->loopring;
     int err;
 
-    if (EVI_UNLIKELY (it->verdict)) /* found out at commit */
-        return it->verdict;
-    if (EVI_UNLIKELY (it->event_fd >= 0))
-        evi_loopring_drain_event_fd (it);
-    if (EVI_UNLIKELY (self->guests.always_count))
-        limit = 0;
-    if (EVI_UNLIKELY (limit < URING_LONG || it->stash_count || evi_ring_ready (&it->ring)
+    if (EVI_UNLIKELY (limit < URING_LONG || evi_ring_ready (&it->ring)
                       || !evi_loopring_alarm_serves (it, loop->deadline)))
         return uring_wait_carefully (loop, self, limit);
     err = evi_loopring_enter_here (loop, it, 1, NULL, 0);
     if (EVI_UNLIKELY (err || !evi_ring_ready (&it->ring) || !evi_loopring_row_answers (loop, it)))
         return uring_sleep_on (loop, self, limit, err);
     return evi_loopring_sweep (loop, it);
+}
+
+EVI_APART static int uring_wait_specially (struct ev_loop *loop, struct evi_uring *self, ev_tstamp limit)
+{
+    struct evi_loopring *it = &self->loopring;
+
+    if (it->verdict) /* found out at commit */
+        return it->verdict;
+    if (it->event_fd >= 0)
+        evi_loopring_drain_event_fd (it);
+    if (it->stash_count || self->guests.always_count)
+        return uring_wait_carefully (loop, self, 0);
+    return uring_wait_usually (loop, self, limit);
+}
+
+static int uring_wait (struct ev_loop *loop, ev_tstamp limit)
+{
+    struct evi_uring *self = loop->backend_data;
+    const struct evi_loopring *it = &self->loopring;
+
+    if (EVI_UNLIKELY ((unsigned) it->verdict | (unsigned) (it->event_fd + 1) | it->stash_count
+                      | self->guests.always_count))
+        return uring_wait_specially (loop, self, limit);
+    return uring_wait_usually (loop, self, limit);
 }
 
 /* ---- the way in ---- */
@@ -574,15 +591,22 @@ EVI_COLD static void uring_take_back_late (struct ev_loop *loop, struct evi_urin
     evi_loopring_enter (loop, &self->loopring, 0, &evi_at_once, 0);
 }
 
+EVI_APART static void uring_reap_specially (struct ev_loop *loop, struct evi_uring *self)
+{
+    if (self->late_count)
+        uring_take_back_late (loop, self);
+    if (self->guests.always_count)
+        evi_epollset_reap_always (loop, &self->guests);
+    evi_loopring_reap_stash (loop, &self->loopring, uring_complete);
+}
+
 static void uring_reap (struct ev_loop *loop)
 {
     struct evi_uring *self = loop->backend_data;
 
-    if (EVI_UNLIKELY (self->late_count))
-        uring_take_back_late (loop, self);
+    if (EVI_UNLIKELY (self->late_count | self->loopring.stash_count | self->guests.always_count))
+        uring_reap_specially (loop, self);
     evi_loopring_reap (loop, &self->loopring, uring_complete);
-    if (EVI_UNLIKELY (self->guests.always_count))
-        evi_epollset_reap_always (loop, &self->guests);
 }
 
 /* ---- inside another loop ---- */

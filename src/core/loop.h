@@ -81,6 +81,7 @@ struct ev_loop {
     unsigned process;                        /* evi_sys_process when it was made */
     unsigned checked;                        /* … when EVFLAG_FORKCHECK last found it changed */
     ev_tstamp io_interval, timeout_interval; /* collect intervals, seconds */
+    int collects;                            /* one of them is set */
     void *userdata;
     ev_loop_callback invoke;
     void (*release) (EV_P) EV_NOEXCEPT;

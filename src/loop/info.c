@@ -32,11 +32,17 @@ unsigned int ev_depth (EV_P) EV_NOEXCEPT
     return loop->depth;
 }
 
+static void info_collects (struct ev_loop *loop)
+{
+    loop->collects = loop->io_interval > 0 || loop->timeout_interval > 0;
+}
+
 void ev_set_io_collect_interval (EV_P_ ev_tstamp interval) EV_NOEXCEPT
 {
     EVI_DOOR;
 
     loop->io_interval = interval;
+    info_collects (loop);
 }
 
 void ev_set_timeout_collect_interval (EV_P_ ev_tstamp interval) EV_NOEXCEPT
@@ -44,6 +50,7 @@ void ev_set_timeout_collect_interval (EV_P_ ev_tstamp interval) EV_NOEXCEPT
     EVI_DOOR;
 
     loop->timeout_interval = interval;
+    info_collects (loop);
 }
 
 void ev_set_userdata (EV_P_ void *data) EV_NOEXCEPT

@@ -79,8 +79,9 @@ static ev_tstamp run_time_left (const struct ev_loop *loop)
 {
     ev_tstamp left = loop->jump.fd >= 0 ? RUN_SLEEP_MAX_TOLD : RUN_SLEEP_MAX;
 
-    if (loop->exact)
-        left = run_nearest (loop, left);
+    if (EVI_LIKELY (!loop->exact))
+        return left;
+    left = run_nearest (loop, left);
     if (left < loop->timeout_interval)
         left = loop->timeout_interval < RUN_SLEEP_MAX_TOLD ? loop->timeout_interval : RUN_SLEEP_MAX_TOLD;
     if (left < loop->backend->grain)
@@ -106,18 +107,24 @@ EVI_APART static ev_tstamp run_collect (struct ev_loop *loop, ev_tstamp left, ev
  * afterwards. */
 static int run_counts_time (const struct ev_loop *loop)
 {
-    return loop->timers.count || loop->periodics.count || loop->io_interval > 0;
+    return (loop->timers.count | loop->periodics.count | (unsigned) loop->collects) != 0;
+}
+
+/* Nonzero: something is to be told, or to be done, without sleeping. */
+static int run_is_restless (const struct ev_loop *loop, int flags, int knocked)
+{
+    return (flags & EVRUN_NOWAIT) | (int) loop->idle_count | !loop->activecnt | knocked
+           | loop->fds.told_broken | loop->op_told;
 }
 
 static ev_tstamp run_limit (struct ev_loop *loop, int flags, int knocked, ev_tstamp polled_at)
 {
     ev_tstamp left;
 
-    if (flags & EVRUN_NOWAIT || loop->idle_count || !loop->activecnt || knocked || loop->fds.told_broken
-        || loop->op_told)
+    if (run_is_restless (loop, flags, knocked))
         return 0;
     left = run_time_left (loop);
-    return EVI_UNLIKELY (loop->io_interval > 0) ? run_collect (loop, left, polled_at) : left;
+    return EVI_UNLIKELY (loop->collects) ? run_collect (loop, left, polled_at) : left;
 }
 
 /* Sleeps, with the program's hooks around the system call (HK-4). */

@@ -982,6 +982,7 @@ static void op_uring_attached_ready (EV_P_ ev_io *w, int revents)
 
     (void) w, (void) revents;
     evi_loopring_drain_event_fd (loop->ring);
+    evi_loopring_reap_stash (loop, loop->ring, op_uring_attached_complete);
     evi_loopring_reap (loop, loop->ring, op_uring_attached_complete);
 }
 
@@ -1056,6 +1057,7 @@ EVI void evi_op_uring_flush (struct ev_loop *loop)
     if (err < 0 && err != -EINTR)
         it->verdict = err;
     if (EVI_LIKELY (!it->verdict)) {
+        evi_loopring_reap_stash (loop, it, op_uring_attached_complete);
         evi_loopring_reap (loop, it, op_uring_attached_complete);
         return;
     }
