@@ -56,7 +56,7 @@ static int epollset_do (struct ev_loop *loop, struct evi_epollset *set, int acti
     event.data.u64 = (uint64_t) loop->fds.rows[fd].gen << 32 | (uint32_t) fd;
     err = evi_sys_epoll_ctl (set->fd, action, fd, &event);
     if (!err)
-        loop->fds.rows[fd].mark = (uint8_t) want;
+        loop->fds.rows[fd].mark = (uint8_t) (want | (loop->fds.rows[fd].mark & EVI_EPOLLSET_MIXED));
     return err;
 }
 
@@ -70,9 +70,9 @@ static int epollset_always (struct evi_epollset *set, struct evi_row *row, int f
     return 0;
 }
 
-/* Whatever file the number stands for now, under a new generation. If the set has this very file already, it has it
- * with the old one: that stays if it is to be reported as before, or goes together with the mask. So what is asked first
- * is what is likely: the same file for other events, or another file for the same. */
+/* Whatever file the number stands for now, under a new generation. What is asked first is what is likely: the same file
+ * for other events, or another file for the same. If the set has that file already, and knew no other under this number,
+ * its registration is the last one: it stays as it is, generation and all. */
 static int epollset_tell_anew (struct ev_loop *loop, struct evi_epollset *set, int fd, int want)
 {
     struct evi_row *row = &loop->fds.rows[fd];
@@ -84,9 +84,13 @@ static int epollset_tell_anew (struct ev_loop *loop, struct evi_epollset *set, i
     if (err != -ENOENT)
         return err;
     err = epollset_do (loop, set, EPOLL_CTL_ADD, fd, want);
+    if (!err) {
+        row->mark |= row->gen > 1 ? EVI_EPOLLSET_MIXED : 0;
+        return 1;
+    }
     if (err != -EEXIST)
-        return err ? err : 1;
-    if (had != want)
+        return err;
+    if (had != want || row->mark & EVI_EPOLLSET_MIXED)
         return epollset_do (loop, set, EPOLL_CTL_MOD, fd, want);
     row->gen--;
     return 0;
@@ -145,7 +149,7 @@ static void epollset_report (struct ev_loop *loop, struct evi_epollset *set, con
         set->poisoned = 1;
         return;
     }
-    if (EVI_UNLIKELY (row->mark & ~row->told && !(row->why & EVI_WHY_PROGRAM)))
+    if (EVI_UNLIKELY (row->mark & EVI_IO_BITS & ~row->told && !(row->why & EVI_WHY_PROGRAM)))
         epollset_narrow (loop, set, fd, row->told);
     evi_fd_ready (loop, fd, evi_bits_got (event->events));
 }

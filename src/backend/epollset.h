@@ -19,9 +19,12 @@ struct evi_epollset {
     unsigned always_count, always_room;
 };
 
-/* row->mark, which belongs to the set that a row is in: EV_READ and EV_WRITE as the set has them; or this: epoll refuses
- * the file because it is always ready. */
-enum { EVI_EPOLLSET_ALWAYS = 0x80 };
+/* row->mark, which belongs to the set that a row is in: EV_READ and EV_WRITE as the set has them, and these. */
+enum {
+    EVI_EPOLLSET_MIXED =
+        0x40, /* the number may have stood for several files, all of which the set may know */
+    EVI_EPOLLSET_ALWAYS = 0x80 /* epoll refuses the file because it is always ready */
+};
 
 /* room: for so many reports at once, to begin with. 0 or -errno; the structure is all zero before. */
 EVI int evi_epollset_open (struct evi_epollset *set, unsigned room);

@@ -191,7 +191,7 @@ EVI_APART static int uring_modify_guest (struct ev_loop *loop, struct evi_uring 
 
     if (!want)
         return 0;
-    if (row->kind & (EVI_URING_STAYS | EVI_URING_REFUSED) || row->mark == want
+    if (row->kind & (EVI_URING_STAYS | EVI_URING_REFUSED) || (row->mark & EVI_IO_BITS) == want
         || row->mark & EVI_EPOLLSET_ALWAYS)
         return uring_tell_guest (loop, self, fd, want, why);
     if (evi_sys_listens (fd)) { /* it was not asked when there were too many */
@@ -273,7 +273,7 @@ static void uring_commit (struct ev_loop *loop)
 
     if (EVI_UNLIKELY (evi_loopring_check (&self->loopring)))
         return;
-    EVI_FIT (self->answered, self->answered_room, loop->fds.count);
+    EVI_FIT (self->answered, self->answered_room, 2 * loop->fds.count);
     if (EVI_UNLIKELY (
             evi_ring_ready (&self->loopring.ring))) /* told without being asked: out of date by now */
         evi_loopring_set_aside (loop, &self->loopring, 0);
@@ -543,9 +543,6 @@ static int uring_aside (struct ev_loop *loop, const struct evi_cqe *cqe)
         evi_polls_over (self, &loop->fds.rows[fd], fd);
         if (cqe->res >= 0 && !(evi_bits_got ((unsigned) cqe->res) & loop->fds.rows[fd].told))
             uring_polled_nothing (&loop->fds.rows[fd], cqe);
-        return 1;
-    case EVI_NAME_CHANGED:
-        uring_not_changed (loop, cqe);
         return 1;
     default:
         return 0;

@@ -44,7 +44,7 @@ enum {
 struct evi_uring {
     struct evi_loopring loopring;
     int *answered; /* descriptors whose request has answered: asked for again at commit */
-    unsigned answered_count, answered_room; /* room for all rows there are */
+    unsigned answered_count, answered_room; /* room for all rows twice */
     uint64_t *late; /* requests to take back, from another thread while the owner slept */
     unsigned late_count, late_room;
     unsigned asked;      /* rows in ONCE, of the program's */
@@ -91,7 +91,8 @@ EVI void evi_polls_disarm (struct ev_loop *loop, struct evi_uring *self, int fd)
 /* It has answered, or is not there any more: NONE, and asked for again at the next commit. */
 EVI_INLINE_HOT void evi_polls_over (struct evi_uring *self, struct evi_row *row, int fd)
 {
-    EVI_ASSERT (self->answered_count < self->answered_room); /* no row answers twice between two commits */
+    /* Once when it is reaped, and once more if it is changed, armed, and answers before the commit. */
+    EVI_ASSERT (self->answered_count < self->answered_room);
     self->asked -= evi_uring_state (row) == EVI_URING_ONCE;
     evi_uring_move (row, EVI_URING_NONE);
     self->answered[self->answered_count++] = fd;

@@ -157,6 +157,8 @@ static void stat_event (struct ev_loop *loop, ev_watcher_list *list, int wd, uns
     }
 }
 
+enum { STAT_EVENT_MAX = sizeof (struct inotify_event) + NAME_MAX + 1 };
+
 static void stat_events (struct ev_loop *loop, const char *buffer, ssize_t size)
 {
     for (ssize_t at = 0; at < size;) {
@@ -171,7 +173,7 @@ static void stat_events (struct ev_loop *loop, const char *buffer, ssize_t size)
     }
 }
 
-/* Until there is nothing more: a ring does not tell twice. */
+/* Until a read has room to spare: then there was nothing more, and what comes is told anew. (A ring does not tell twice.) */
 static void stat_inotify_cb (EV_P_ ev_io *io, int revents)
 {
     char buffer[4096] __attribute__ ((aligned (__alignof__(struct inotify_event))));
@@ -179,8 +181,10 @@ static void stat_inotify_cb (EV_P_ ev_io *io, int revents)
     EVI_DOOR;
 
     (void) io, (void) revents;
-    while ((size = evi_sys_read (loop->inotify->fd, buffer, sizeof buffer)) > 0)
+    do {
+        size = evi_sys_read (loop->inotify->fd, buffer, sizeof buffer);
         stat_events (loop, buffer, size);
+    } while (size > (ssize_t) (sizeof buffer - STAT_EVENT_MAX));
 }
 
 static int stat_inotify_open (struct ev_loop *loop)
