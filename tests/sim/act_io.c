@@ -123,7 +123,6 @@ void number_changes (int fd, int dirty)
     for (int i = 0; i < stage.io_top; i++)
         if (io_active (&stage.ios[i]) && stage.ios[i].w.fd == fd) {
             stage.ios[i].unsure = 1;
-            stage.abandoned |= ev_backend (loop_of (stage.ios[i].loop)) == EVBACKEND_IOURING;
             if (dirty)
                 k.files[stage.ios[i].file].dirty = k.files[fd_file (fd)].dirty = 1;
         }

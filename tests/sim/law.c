@@ -59,7 +59,7 @@ int law_clean (const struct io *io)
     if (!io->started || io->unsure || !ev_is_active (&io->w))
         return 0;
     f = &k.files[io->file];
-    if ((KNOWN_UPDATE_MISSES && f->kept) || (KNOWN_EPOLL_SAME_MASK && f->mistaken))
+    if (KNOWN_EPOLL_SAME_MASK && f->mistaken)
         return 0;
     return f->serial == io->serial && f->ours && !f->dirty && !f->faulted && fd_file (io->w.fd) == io->file;
 }
@@ -112,18 +112,12 @@ static int law_pending (const struct io *io)
     return io->started && io->loop == stage.running && ev_is_pending (&io->w);
 }
 
-/* The backend was made anew, or left, in the middle of this iteration's wait. */
-static int law_told_again (void)
-{
-    return KNOWN_FALL_SLEEPS_AGAIN && (k.ring_refused || law.loop[stage.running].makings != k.makings);
-}
-
 static void law_sleeps_over (nanos until)
 {
     for (int i = 0; i < stage.io_top; i++) {
         const struct io *io = &stage.ios[i];
 
-        if (law_pending (io) && !law_told_again ())
+        if (law_pending (io))
             fail (4, "sleeps though the callback of io %d is still to come", i);
         if (io->started && io->loop == stage.running && act_ready (io))
             fail (4, "sleeps though io %d (fd %d) is ready for %d", i, io->w.fd, act_ready (io));
@@ -131,7 +125,7 @@ static void law_sleeps_over (nanos until)
             && ev_is_active (&io->w) && fd_file (io->w.fd) < 0)
             fail (4, "sleeps though io %d is on a number that is not open", i);
     }
-    for (int i = 0; i < TIMERS && !law_told_again (); i++) {
+    for (int i = 0; i < TIMERS; i++) {
         const struct timer *timer = &stage.timers[i];
 
         if (ev_is_active (&timer->w) && timer->loop == stage.running && until > timer->high + TIMER_LATE)
@@ -167,13 +161,12 @@ static int law_row_told (const struct io *io)
 }
 
 /* A file that the ring refuses is told in the iteration after that in which it says so; and a one-shot request, once it has
- * been woken for one thing, does not hear of another. */
+ * been woken for one thing, does not hear of another. One that is changed in that moment is changed once more. */
 static int law_patience (const struct io *io)
 {
-    if (k.files[io->file]
-            .kept) /* a change of its request came at a bad moment: that is told, and it is changed anew */
-        return KNOWN_LATE_BY_ONE + 1;
-    return KNOWN_LATE_BY_ONE + (on_ring (io->loop) && (k.files[io->file].kind == K_ODD || law_row_told (io)));
+    const struct file *f = &k.files[io->file];
+
+    return f->kept || (on_ring (io->loop) && (f->kind == K_ODD || law_row_told (io)));
 }
 
 static void law_untold (int loop)
@@ -225,7 +218,7 @@ static void law_calls (int loop)
     law.loop[loop].did_before = now;
     if (law.loop[loop].makings != k.makings) /* all has to be told again */
         law.loop[loop].did_before += IOS;
-    else if (!law.disturbed && !(KNOWN_EARLY_SEARCH && calls >= 60)
+    else if (!law.disturbed
              && calls > CALLS_ALWAYS + (CALLS_PER_EVENT + (on_ring (loop) && has_lazy_ones (loop))) * did
                             + did / CALLS_PER_COMPLETION) /* it may change its place, too */
         fail (8, "%u system calls in an iteration, with %u events and changes in it and the one before",
@@ -264,12 +257,8 @@ static void law_spins (int loop)
         law.spins = 0;
         return;
     }
-    if (++law.spins < SPINS_MAX)
-        return;
-    if (!(KNOWN_PARKED_SPINS && stage.abandoned))
+    if (++law.spins >= SPINS_MAX)
         fail (8, "%d iterations in which nothing happens", law.spins);
-    ev_break (stage.loop[loop], EVBREAK_ALL);
-    law.spins = 0;
 }
 
 void law_prepare (int loop)
@@ -409,8 +398,7 @@ void law_io (struct io *io, int revents)
     if (!law_clean (io))
         return;
     for (int bit = 0; bit < 2; bit++)
-        if (revents & ~fed & (1 << bit) && !law_was_ready (io, bit)
-            && !(KNOWN_PARKED_SPINS && stage.abandoned))
+        if (revents & ~fed & (1 << bit) && !law_was_ready (io, bit))
             fail (2, "io %d (fd %d) is told %d, for which it was not ready", number, io->w.fd, 1 << bit);
 }
 
@@ -440,9 +428,7 @@ void law_stopped (int file)
 {
     const struct file *f = file_at (file);
 
-    if (KNOWN_REMOVE_MISSES && f && f->kept)
-        law.disturbed = 1;
-    if (!f || f->dirty || !f->pins || law_watched (file) || (KNOWN_REMOVE_MISSES && f->kept))
+    if (!f || f->dirty || !f->pins || law_watched (file))
         return;
     fail (16, "nobody watches a file any more, and %d requests of rings hold it", f->pins);
 }
@@ -451,7 +437,7 @@ void law_closed (int file, uint32_t serial)
 {
     const struct file *f = &k.files[file];
 
-    if (f->serial == serial && f->kind && !f->refs && !f->dirty && !(KNOWN_REMOVE_MISSES && f->kept))
+    if (f->serial == serial && f->kind && !f->refs && !f->dirty)
         fail (16, "closed, and %d requests of rings hold the file", f->pins);
 }
 
@@ -474,7 +460,7 @@ void law_exited (int killed)
     for (int file = 0; file < k.file_top; file++) {
         const struct file *f = &k.files[file];
 
-        if (!f->kind || !f->ours || !f->pins || f->dirty || (KNOWN_REMOVE_MISSES && f->kept))
+        if (!f->kind || !f->ours || !f->pins || f->dirty)
             continue;
         if (!killed || (f->kind == K_LISTENER && !f->faulted && !(KNOWN_LISTENER_IN_PLACE && f->in_place)))
             fail (16, "the process has ended, and a ring holds a file of kind %d", f->kind);

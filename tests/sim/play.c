@@ -2,8 +2,6 @@
  * when that goes wrong. */
 #include "stage.h"
 
-#include "known.h"
-
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -102,8 +100,6 @@ static void play_idle_hour (void)
     nanos end;
     int wakes = 0;
 
-    if (KNOWN_PARKED_SPINS && stage.abandoned)
-        return;
     stop_what_is_ready ();
     run_loop (0, 0); /* what answers now had been asked before */
     stop_what_is_ready ();

@@ -158,7 +158,6 @@ struct stage {
     int queued[SUBJECTS];
     int running; /* the loop that is in ev_run, or -1 */
     int may_sleep, world_over, in_callback;
-    int abandoned;      /* something was closed under its watchers, on a ring */
     unsigned callbacks; /* of this ev_run */
     uint64_t api_calls;
 };
