@@ -298,7 +298,8 @@ int request_submit (struct ring *ring, const struct sqe *sqe); /* nonzero: bad, 
 void request_woken (int file, unsigned mask);
 void request_deliver (int request);
 void request_cancel (int request);
-void request_drop (int request); /* ends without a completion */
+int request_cancel_named (const struct ring *ring, uint64_t user_data); /* 0 or -errno */
+void request_drop (int request);                                        /* ends without a completion */
 
 /* ---- time.c ---- */
 

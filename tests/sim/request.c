@@ -330,19 +330,22 @@ static int cancel_all (const struct ring *ring)
     return count;
 }
 
-static int request_take_back (const struct ring *ring, const struct sqe *sqe)
+int request_cancel_named (const struct ring *ring, uint64_t user_data)
 {
-    struct request *r;
+    struct request *r = request_find (ring, user_data, 0);
 
-    if (sqe->op_flags & IORING_ASYNC_CANCEL_ANY)
-        return cancel_all (ring);
-    r = request_find (ring, sqe->addr, 0);
     if (!r)
         return -ENOENT;
     if (r->opcode == IORING_OP_TIMEOUT && r->at_work)
         return -EALREADY;
     request_cancel (request_number (r));
     return 0;
+}
+
+static int request_take_back (const struct ring *ring, const struct sqe *sqe)
+{
+    return sqe->op_flags & IORING_ASYNC_CANCEL_ANY ? cancel_all (ring)
+                                                   : request_cancel_named (ring, sqe->addr);
 }
 
 /* ---- both ends ---- */

@@ -397,10 +397,19 @@ static int ring_probe (struct io_uring_probe *probe, unsigned count)
     return 0;
 }
 
-static int ring_cancel_all (struct ring *ring)
+struct sync_cancel { /* the beginning of io_uring_sync_cancel_reg, which old headers do not have */
+    uint64_t addr;
+    int32_t fd;
+    uint32_t flags;
+};
+
+/* All of them, or one by its name. */
+static int ring_cancel_now (struct ring *ring, const struct sync_cancel *what)
 {
     if (!(k.profile->bits & P_SYNC_CANCEL))
         return -EINVAL;
+    if (!(what->flags & IORING_ASYNC_CANCEL_ANY))
+        return request_cancel_named (ring, what->addr);
     for (int i = 0; i < k.request_top; i++)
         if (k.requests[i].used && &k.rings[k.requests[i].ring] == ring)
             request_cancel (i);
@@ -457,8 +466,8 @@ long ring_register (int fd, unsigned opcode, void *arg, unsigned count)
         return 0;
     case IORING_REGISTER_RESTRICTIONS:
         return ring->disabled ? 0 : -EBADFD;
-    case 24: /* SYNC_CANCEL; only "all of any kind" */
-        return ring_cancel_all (ring);
+    case 24: /* SYNC_CANCEL */
+        return ring_cancel_now (ring, arg);
     default:
         return -EINVAL;
     }
