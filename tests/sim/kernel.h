@@ -343,6 +343,7 @@ extern int trace; /* say everything as it happens */
 
 __attribute__ ((noreturn, format (printf, 2, 3))) void fail (int statement, const char *format, ...);
 void law_sleeps (nanos until); /* time is about to pass until then, in a sleep */
+void law_answered (int file);  /* a request, and no other could tell of the file */
 void law_excuse (int kind);    /* something has happened after which a sleep may end for nothing */
 
 #endif

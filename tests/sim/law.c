@@ -351,6 +351,14 @@ void law_forked (int loop)
 
 /* ---- callbacks: 1, 2, 7 ---- */
 
+/* A request is over, outside of a wait: what it was woken for may be read before it is told, so it has to be asked for
+ * again. (The ring may be the other loop's, who is in no callback.) */
+void law_answered (int file)
+{
+    if ((stage.running < 0 || stage.in_callback) && !stage.loop[1])
+        k.files[file].woken[0] = k.files[file].woken[1] = 0;
+}
+
 static int law_was_ready (const struct io *io, int bit)
 {
     const struct file *f = &k.files[io->file];

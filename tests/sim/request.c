@@ -112,6 +112,15 @@ void request_woken (int file, unsigned mask)
     }
 }
 
+/* No other request could tell of this file. */
+static int is_only_one (const struct request *r)
+{
+    for (int i = 0; i < k.request_top; i++)
+        if (k.requests[i].used && k.requests[i].file == r->file && &k.requests[i] != r)
+            return 0;
+    return 1;
+}
+
 static void poll_deliver (struct request *r)
 {
     unsigned mask = r->refs == 1 ? r->stash : 0;
@@ -119,9 +128,11 @@ static void poll_deliver (struct request *r)
     if (!mask)
         mask = file_poll (r->file) & r->events;
     if (!r->multi) {
-        if (mask)
+        if (mask) {
+            if (ring_room (request_ring (r)) && is_only_one (r))
+                law_answered (r->file);
             request_end (r, (int) mask);
-        else if (!poll_arm (r) && r->missed)
+        } else if (!poll_arm (r) && r->missed)
             k.files[r->file].kept = 1;
         return;
     }
