@@ -3,8 +3,8 @@
 #
 # history/HASH.sim: a program that the parent of that commit breaks (the statement in its first line), and the commit does not:
 #   both are built from the history, so this does not depend on the present code.
-# hand/NAME.patch: breaks the present code; some seed has to find it. One that does not apply any more is to be carried
-#   over, by what it breaks, which its head says.
+# hand/NAME.patch: breaks the present code; what each test run plays has to find it, which is found/ and seeds. One that does
+#   not apply any more is to be carried over, by what it breaks, which its head says.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../../.." && pwd)
@@ -70,6 +70,11 @@ history() {
     fi
 }
 
+play_all() {
+    "$1" --no-shrink --program "$here"/../found/*.sim || :
+    "$1" --no-shrink --seeds 1 "$seeds"
+}
+
 hand() {
     rm -rf "$place/tree"
     mkdir -p "$place/tree"
@@ -80,7 +85,7 @@ hand() {
         return
     fi
     link "$1" "$place/tree"
-    answer=$("$place/$1" --no-shrink --seeds 1 "$seeds" | grep 'fails statement' | head -n 1 || :)
+    answer=$(play_all "$place/$1" | sed -n '/fails statement/{ s|^.*/found/|found/|; p; q }' || :)
     if [ -n "$answer" ]; then
         say "$1" "found: $answer"
         found=$((found + 1))
