@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""Do system calls go through base/ only? Asks each object of src/, compiled alone, which symbols it needs that reach the
+kernel or the process (tests/sim/seam.txt judges them all). Outside base/ only those of the list below may be: what is
+new there is a fault, and so is a line that nobody needs any more.
+
+Usage: kernel.py FOLDER, where `./dev check` has compiled each file alone. Exit code 1 when something is broken."""
+import glob
+import os
+import re
+import subprocess
+import sys
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
+HARMLESS = {"__errno_location", "__assert_fail"}
+EXCEPTIONS = {
+    "backend/epoll.c": ("ev_dump writes to the program's stream", "fprintf"),
+    "backend/loopring.c": ("ev_dump writes to the program's stream", "fprintf"),
+    "backend/table.c": ("a few kernels miss wake-ups, and are known by their version only", "uname"),
+    "loop/stats.c": ("ev_dump; EVRING_STATS: a report to standard error or a file, also when the process ends",
+                     "atexit fclose fopen fprintf fputc free getpid strdup"),
+    "ops/op.c": ("ev_dump writes to the program's stream", "fprintf"),
+    "ops/pool.c": ("threads, their locks, and what a fork child does with them",
+                   "pthread_atfork pthread_attr_destroy pthread_attr_init pthread_attr_setstacksize pthread_cond_broadcast "
+                   "pthread_cond_signal pthread_cond_wait pthread_join pthread_mutex_lock pthread_mutex_unlock "
+                   "pthread_sigmask"),
+    "watch/signal.c": ("handlers and masks, also in a handler", "sigaction signal sigprocmask"),
+    "watch/stat.c": ("one caller only", "lstat statfs"),
+}
+
+
+def judged():
+    """Each name of the C library that the sources need: does it reach the kernel?"""
+    with open(os.path.join(ROOT, "tests/sim/seam.txt"), encoding="utf-8") as stream:
+        return {name: verdict == "seam" for name, verdict in re.findall(r"^(\w+) +(seam|pure)$", stream.read(), re.M)}
+
+
+def needs(path):
+    out = subprocess.run(["nm", "-u", path], stdout=subprocess.PIPE, check=True, universal_newlines=True).stdout
+    return {line.split()[-1].split("@")[0] for line in out.splitlines() if line.strip()}
+
+
+def check(file, names, known):
+    ours = {name for name in names if re.match(r"(ev|evi)_", name)} | HARMLESS
+    strange = sorted(name for name in names - ours if name not in known)
+    calls = {name for name in names - ours if known.get(name)}
+    allowed = set(EXCEPTIONS[file][1].split()) if file in EXCEPTIONS else set()
+    faults = ["%s: tests/sim/seam.txt does not judge %s" % (file, name) for name in strange]
+    if file.startswith("base/"):
+        return faults
+    faults += ["%s: calls %s, which is base/sys.c's to do" % (file, name) for name in sorted(calls - allowed)]
+    return faults + ["%s: calls %s no more: off the list" % (file, name) for name in sorted(allowed - calls)]
+
+
+def main():
+    known, faults = judged(), []
+    files = sorted(os.path.relpath(path, os.path.join(ROOT, "src")) for path in glob.glob(os.path.join(ROOT, "src/*/*.c")))
+    for file in files:
+        path = os.path.join(sys.argv[1], "src_%s.o" % file.replace("/", "_"))
+        if os.path.exists(path):
+            faults += check(file, needs(path), known)
+        else:
+            faults.append("%s: not compiled" % file)
+    faults += ["%s: not there, and on the list" % file for file in EXCEPTIONS if file not in files]
+    print("\n".join(faults + ["kernel: %d files, %d of them by exception, %d faults"
+                              % (len(files), len(EXCEPTIONS), len(faults))]))
+    return bool(faults) or not files
+
+
+if __name__ == "__main__":
+    sys.exit(main())
