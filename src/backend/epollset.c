@@ -56,7 +56,7 @@ static int epollset_do (struct ev_loop *loop, struct evi_epollset *set, int acti
     event.data.u64 = (uint64_t) loop->fds.rows[fd].gen << 32 | (uint32_t) fd;
     err = evi_sys_epoll_ctl (set->fd, action, fd, &event);
     if (!err)
-        loop->fds.rows[fd].mark = (uint8_t) (want | (loop->fds.rows[fd].mark & EVI_EPOLLSET_MIXED));
+        loop->fds.rows[fd].mark = (uint8_t) (want | (loop->fds.rows[fd].mark & EVI_EPOLLSET_HISTORY));
     return err;
 }
 
@@ -66,7 +66,7 @@ static int epollset_always (struct evi_epollset *set, struct evi_row *row, int f
         EVI_FIT (set->always, set->always_room, set->always_count + 1);
         set->always[set->always_count++] = fd;
     }
-    row->mark = EVI_EPOLLSET_ALWAYS;
+    row->mark = (row->mark & EVI_EPOLLSET_HISTORY) | EVI_EPOLLSET_ALWAYS;
     return 0;
 }
 
@@ -85,7 +85,7 @@ static int epollset_tell_anew (struct ev_loop *loop, struct evi_epollset *set, i
         return err;
     err = epollset_do (loop, set, EPOLL_CTL_ADD, fd, want);
     if (!err) {
-        row->mark |= row->gen > 1 ? EVI_EPOLLSET_MIXED : 0;
+        row->mark |= row->mark & EVI_EPOLLSET_KNOWN ? EVI_EPOLLSET_MIXED : EVI_EPOLLSET_KNOWN;
         return 1;
     }
     if (err != -EEXIST)

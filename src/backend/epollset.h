@@ -21,9 +21,10 @@ struct evi_epollset {
 
 /* row->mark, which belongs to the set that a row is in: EV_READ and EV_WRITE as the set has them, and these. */
 enum {
-    EVI_EPOLLSET_MIXED =
-        0x40, /* the number may have stood for several files, all of which the set may know */
-    EVI_EPOLLSET_ALWAYS = 0x80 /* epoll refuses the file because it is always ready */
+    EVI_EPOLLSET_KNOWN = 0x20,  /* the set has had a file under this number */
+    EVI_EPOLLSET_MIXED = 0x40,  /* … and perhaps several, all of which it may still have */
+    EVI_EPOLLSET_ALWAYS = 0x80, /* epoll refuses the file because it is always ready */
+    EVI_EPOLLSET_HISTORY = EVI_EPOLLSET_KNOWN | EVI_EPOLLSET_MIXED
 };
 
 /* room: for so many reports at once, to begin with. 0 or -errno; the structure is all zero before. */

@@ -58,7 +58,7 @@ EVI int evi_guests_leave (struct ev_loop *loop, struct evi_uring *self, int fd)
     int err = evi_epollset_drop (loop, &self->guests, fd);
 
     row->gen++;
-    row->mark = 0;
+    row->mark &= EVI_EPOLLSET_HISTORY;
     evi_uring_move (row, EVI_URING_NONE);
     return err;
 }

@@ -141,7 +141,8 @@ EVI int evi_loopring_wants (const char *word)
 
 /* EVRING_RING, for tests and trouble: "coop" or "plain" leave out the better set-up flags, "sq=N" and "cq=N"
  * choose sizes, "limit" gives every sleep a limit instead of an alarm. uring.c's are "guests=N", how many rows may have
- * requests before others are guests, and "polled", for guests as before 6.15. Example: EVRING_RING=plain,cq=16 */
+ * requests before others are guests, "polled", for guests as before 6.15, and "alone": who is
+ * stopped while idle is no guest for that. Example: EVRING_RING=plain,cq=16 */
 EVI void evi_loopring_configure (struct evi_loopring *it, unsigned exclude)
 {
     it->event_fd = -1;

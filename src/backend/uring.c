@@ -67,6 +67,7 @@ static int uring_open (struct ev_loop *loop)
     memset (self, 0, sizeof *self);
     self->asked_most = evi_loopring_setting ("guests=", URING_ASKED_MOST);
     self->polls_guests = evi_loopring_wants ("polled");
+    self->keeps_idle = evi_loopring_wants ("alone");
     evi_loopring_configure (&self->loopring, 0);
     self->loopring.aside = uring_aside;
     self->loopring.names = uring_names;
@@ -322,7 +323,7 @@ static void uring_release (struct ev_loop *loop, int fd)
     row->gen++;
     row->told = 0;
     evi_uring_move (row, EVI_URING_NONE);
-    if (!(row->kind & EVI_ROW_OURS))
+    if (!(row->kind & EVI_ROW_OURS) && !self->keeps_idle)
         row->kind |= EVI_URING_STAYS;
     if (evi_loopring_parents (loop)) /* a fork child lets its parent's requests be */
         return;
@@ -692,7 +693,7 @@ static const char *uring_row_fault (const struct evi_row *row)
 {
     int state = evi_uring_state (row), ours = row->kind & EVI_ROW_OURS;
 
-    if (state != EVI_URING_GUEST && row->mark)
+    if (state != EVI_URING_GUEST && row->mark & ~EVI_EPOLLSET_HISTORY)
         return "a row that is no guest is in the set";
     if (row->why) /* what follows may change */
         return NULL;

@@ -49,7 +49,8 @@ struct evi_uring {
     unsigned late_count, late_room;
     unsigned asked;      /* rows in ONCE, of the program's */
     unsigned asked_most; /* from then on rows are guests */
-    unsigned hand;       /* goes round the rows, in search of idle ones */
+    int keeps_idle; /* a row that is stopped while it is idle is no guest the next time: EVRING_RING=alone */
+    unsigned hand;  /* goes round the rows, in search of idle ones */
     struct evi_epollset guests;
     int has_guests;        /* there are, or were */
     uint32_t guests_epoch; /* counts the sets there were */

@@ -39,17 +39,18 @@ static const struct variant {
     unsigned backend;
     int by_default;
     const char *
-        ring; /* for EVRING_RING, see src/backend/loopring.c; limit: an alarm in the ring would go by real time */
+        ring; /* for EVRING_RING, see src/backend/loopring.c; limit: an alarm in the ring would go by real time;
+                 alone: a guest that was stopped wakes its loop once for nothing, as on epoll */
 } variants[] = {
     { "select", &evring, EVBACKEND_SELECT, 1, "" },
     { "poll", &evring, EVBACKEND_POLL, 1, "" },
     { "epoll", &evring, EVBACKEND_EPOLL, 1, "" },
-    { "uring", &evring, EVBACKEND_IOURING, 1, "limit" },
-    { "uring-guests", &evring, EVBACKEND_IOURING, 1, "limit,guests=0" },
-    { "uring-few", &evring, EVBACKEND_IOURING, 1, "limit,guests=2,polled" },
-    { "uring-coop", &evring, EVBACKEND_IOURING, 0, "limit,coop" },
-    { "uring-plain", &evring, EVBACKEND_IOURING, 0, "limit,plain" },
-    { "uring-small", &evring, EVBACKEND_IOURING, 0, "limit,sq=1,cq=2" },
+    { "uring", &evring, EVBACKEND_IOURING, 1, "limit,alone" },
+    { "uring-coop", &evring, EVBACKEND_IOURING, 0, "limit,alone,coop" },
+    { "uring-plain", &evring, EVBACKEND_IOURING, 0, "limit,alone,plain" },
+    { "uring-small", &evring, EVBACKEND_IOURING, 0, "limit,alone,sq=1,cq=2" },
+    { "uring-guests", &evring, EVBACKEND_IOURING, 0, "limit,guests=0" },
+    { "uring-few", &evring, EVBACKEND_IOURING, 0, "limit,guests=2,polled" },
     { "stock-select", &stock, EVBACKEND_SELECT, 0, "" },
     { "stock-poll", &stock, EVBACKEND_POLL, 0, "" },
 };

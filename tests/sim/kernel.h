@@ -90,7 +90,6 @@ struct file {
     uint8_t dirty;     /* closed or replaced while it was watched */
     uint8_t kept;      /* a request was to be taken back, and was armed once more */
     uint8_t in_place;  /* watched at once under the number of a file that was just told of */
-    uint8_t mistaken;  /* EEXIST, and the registration is for other events */
     uint8_t faulted;   /* the kernel has refused something about it */
     uint8_t seen;      /* poll bits it has had since the iteration began */
     uint8_t steady;    /* … and has had all the time */

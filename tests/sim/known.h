@@ -11,9 +11,4 @@ extern int strict;
  * listens would cost a call for each change of interest (decision 0011). */
 #define KNOWN_LISTENER_IN_PLACE KNOWN (1)
 
-/* epoll: a number stands again for a file that it stood for before, and that has lived on: EPOLL_CTL_ADD answers EEXIST. If the
- * file in between was watched for what is wanted now, the old registration is taken to be for that, too. libev does the
- * same; the call that would tell the two apart would be one more for each descriptor that is watched again. */
-#define KNOWN_EPOLL_SAME_MASK KNOWN (1)
-
 #endif

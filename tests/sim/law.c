@@ -59,8 +59,6 @@ int law_clean (const struct io *io)
     if (!io->started || io->unsure || !ev_is_active (&io->w))
         return 0;
     f = &k.files[io->file];
-    if (KNOWN_EPOLL_SAME_MASK && f->mistaken)
-        return 0;
     return f->serial == io->serial && f->ours && !f->dirty && !f->faulted && fd_file (io->w.fd) == io->file;
 }
 

@@ -40,7 +40,6 @@ static int set_tell (int set, struct item *item, const struct epoll_event *event
     item->events = event->events;
     item->data = event->data.u64;
     item->spent = 0;
-    k.files[item->file].mistaken = 0;
     if (item_ready (item))
         file_wake (set, POLLIN);
     return 0;
@@ -72,12 +71,8 @@ int set_ctl (int set, int action, int fd, const struct epoll_event *event)
     if (k.files[file].kind == K_REGULAR || k.files[file].kind == K_TEXT)
         return -EPERM;
     item = set_find (set, file, fd);
-    if (action == EPOLL_CTL_ADD && item) {
-        k.files[file].mistaken = item->events != event->events;
-        return -EEXIST;
-    }
     if (action == EPOLL_CTL_ADD)
-        return set_add (set, file, fd, event);
+        return item ? -EEXIST : set_add (set, file, fd, event);
     if (!item)
         return -ENOENT;
     if (action == EPOLL_CTL_MOD)

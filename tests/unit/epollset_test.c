@@ -101,3 +101,39 @@ TEST (watcher_stopped_and_started_again_within_an_iteration_costs_no_call) // IO
     ck_assert_int_eq (epoll_ctls, 1);
     end (loop, &w, fd);
 }
+
+static int told;
+
+static void count_told (struct ev_loop *loop, ev_io *w, int revents)
+{
+    (void) loop, (void) w, (void) revents;
+    told++;
+}
+
+TEST (number_that_stands_for_an_older_file_again_hears_of_that_one_only) // IO-9, IO-13
+{
+    int fd[2], a[2], b[2];
+    ev_io w;
+    struct ev_loop *loop = loop_on_epoll (&w, (test_socketpair (fd), fd[0]));
+
+    test_socketpair (a);
+    test_socketpair (b);
+    ev_set_cb (&w, count_told);
+    told = 0;
+    for (int turn = 0; turn < 3; turn++) {
+        dup2 (turn % 2 ? a[0] : b[0], fd[0]);
+        start_anew (loop, &w, EV_READ);
+    }
+    ck_assert_int_eq (write (a[1], "x", 1), 1);
+    for (int run = 0; run < 10; run++)
+        ev_run (loop, EVRUN_NOWAIT);
+    ck_assert_int_eq (told, 0);
+    ck_assert_int_eq (write (b[1], "x", 1), 1);
+    ev_run (loop, EVRUN_NOWAIT);
+    ck_assert_int_eq (told, 1);
+    end (loop, &w, fd);
+    for (int i = 0; i < 2; i++) {
+        close (a[i]);
+        close (b[i]);
+    }
+}

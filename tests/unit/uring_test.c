@@ -617,3 +617,48 @@ TEST (change_that_the_kernel_refuses_at_a_bad_moment_is_made_anew) // rule 3
     ev_io_stop (loop, &second);
     end (loop, &w, fd);
 }
+
+/* ---- more changes than the queue holds ---- */
+
+static void change_again (struct ev_loop *loop, ev_io *w, int revents)
+{
+    count (loop, w, revents);
+    ev_io_stop (loop, w);
+    ev_io_set (w, w->fd, w->events & EV_READ ? EV_WRITE : EV_READ | EV_WRITE);
+    ev_io_start (loop, w);
+}
+
+TEST (rows_that_answer_while_more_are_changed_than_the_queue_holds_are_told_each_time) // rule 7
+{
+    static ev_io crowd[CROWD];
+    struct ev_loop *loop = crowded_loop (crowd, CROWD, "sq=4");
+
+    for (int i = 0; i < CROWD; i++) {
+        ev_set_cb (&crowd[i], change_again);
+        ck_assert_int_eq (eventfd_write (crowd[i].fd, 1), 0);
+    }
+    for (int run = 1; run <= 6; run++) {
+        calls = 0;
+        ev_run (loop, EVRUN_NOWAIT);
+        ck_assert_int_eq (calls, CROWD);
+        ev_verify (loop);
+    }
+    crowd_ends (loop, crowd, CROWD);
+}
+
+TEST (refused_change_that_is_found_before_the_sleep_ends_it) // rule 3
+{
+    int fd[2];
+    ev_io w;
+    struct ev_loop *loop = ring_loop ();
+    struct evi_cqe refusal;
+
+    test_socketpair (fd);
+    watch (loop, &w, fd[0], EV_READ);
+    ev_run (loop, EVRUN_NOWAIT);
+    refusal = (struct evi_cqe){ .user_data =
+                                    evi_name (EVI_NAME_CHANGED, loop->fds.rows[fd[0]].gen, (uint32_t) fd[0]),
+                                .res = -EALREADY };
+    ck_assert_int_eq (uring_aside (loop, &refusal), 0); /* kept: the next sleep is none */
+    end (loop, &w, fd);
+}
