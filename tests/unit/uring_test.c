@@ -595,19 +595,26 @@ TEST (set_of_guests_that_holds_what_cannot_be_removed_is_made_anew_without_them_
     crowd_ends (loop, crowd, 3);
 }
 
+/* An idle socket, watched, and what the kernel says of a change that met a wake-up. */
+static struct ev_loop *refused_change (ev_io *w, int fd[2], struct evi_cqe *refusal)
+{
+    struct ev_loop *loop = ring_loop ();
+
+    test_socketpair (fd);
+    watch (loop, w, fd[0], EV_READ);
+    ev_run (loop, EVRUN_NOWAIT);
+    *refusal = (struct evi_cqe){ .res = -EALREADY };
+    refusal->user_data = evi_name (EVI_NAME_CHANGED, loop->fds.rows[fd[0]].gen, (uint32_t) fd[0]);
+    return loop;
+}
+
 TEST (change_that_the_kernel_refuses_at_a_bad_moment_is_made_anew) // rule 3
 {
     int fd[2];
     ev_io w, second;
-    struct ev_loop *loop = ring_loop ();
     struct evi_cqe refusal;
+    struct ev_loop *loop = refused_change (&w, fd, &refusal);
 
-    test_socketpair (fd);
-    watch (loop, &w, fd[0], EV_READ);
-    ev_run (loop, EVRUN_NOWAIT);
-    refusal = (struct evi_cqe){ .user_data =
-                                    evi_name (EVI_NAME_CHANGED, loop->fds.rows[fd[0]].gen, (uint32_t) fd[0]),
-                                .res = -EALREADY };
     uring_complete (loop, &refusal);
     ck_assert_int_eq (loop->fds.rows[fd[0]].why, EVI_WHY_AGAIN);
     watch (loop, &second, fd[0], EV_WRITE);
@@ -650,15 +657,9 @@ TEST (refused_change_that_is_found_before_the_sleep_ends_it) // rule 3
 {
     int fd[2];
     ev_io w;
-    struct ev_loop *loop = ring_loop ();
     struct evi_cqe refusal;
+    struct ev_loop *loop = refused_change (&w, fd, &refusal);
 
-    test_socketpair (fd);
-    watch (loop, &w, fd[0], EV_READ);
-    ev_run (loop, EVRUN_NOWAIT);
-    refusal = (struct evi_cqe){ .user_data =
-                                    evi_name (EVI_NAME_CHANGED, loop->fds.rows[fd[0]].gen, (uint32_t) fd[0]),
-                                .res = -EALREADY };
     ck_assert_int_eq (uring_aside (loop, &refusal), 0); /* kept: the next sleep is none */
     end (loop, &w, fd);
 }
