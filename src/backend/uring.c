@@ -27,7 +27,9 @@
 
 enum {
     URING_FETCH_TRIES = 64,  /* enters until a request taken back must have answered */
-    URING_ASKED_MOST = 1024, /* rows with a request: eight in each chain in which the kernel looks for one */
+    URING_ASKED_NEW = 1024,  /* rows with a request: eight in each chain in which the kernel looks for one */
+    URING_ASKED_MOST = 8192, /* … with those whose interest has changed */
+    URING_TURNED_AWAY = 8    /* of so many that find the ring full, one takes the place of another row */
 };
 
 /* ---- life ---- */
@@ -65,6 +67,7 @@ static int uring_open (struct ev_loop *loop)
     int err;
 
     memset (self, 0, sizeof *self);
+    self->asked_new = evi_loopring_setting ("guests=", URING_ASKED_NEW);
     self->asked_most = evi_loopring_setting ("guests=", URING_ASKED_MOST);
     self->polls_guests = evi_loopring_wants ("polled");
     self->keeps_idle = evi_loopring_wants ("alone");
@@ -142,7 +145,7 @@ static int uring_is_guest (struct ev_loop *loop, const struct evi_uring *self, i
         return 1;
     if (row->kind & EVI_ROW_OURS)
         return 0;
-    if (self->asked >= self->asked_most) {
+    if (self->asked >= self->asked_new) {
         loop->stats.parked_many++;
         return 1;
     }
@@ -184,6 +187,12 @@ static int uring_tell_guest (struct ev_loop *loop, struct evi_uring *self, int f
     return 0;
 }
 
+/* There is room, or one has to go for it. */
+static int uring_lets_in (struct evi_uring *self)
+{
+    return self->asked < self->asked_most || ++self->turned_away % URING_TURNED_AWAY == 0;
+}
+
 /* A program that changes the interest of a row changes it again: on the ring that costs no call. */
 EVI_APART static int uring_modify_guest (struct ev_loop *loop, struct evi_uring *self, int fd, int want,
                                          int why)
@@ -193,7 +202,7 @@ EVI_APART static int uring_modify_guest (struct ev_loop *loop, struct evi_uring 
     if (!want)
         return 0;
     if (row->kind & (EVI_URING_STAYS | EVI_URING_REFUSED) || (row->mark & EVI_IO_BITS) == want
-        || row->mark & EVI_EPOLLSET_ALWAYS)
+        || row->mark & EVI_EPOLLSET_ALWAYS || !uring_lets_in (self))
         return uring_tell_guest (loop, self, fd, want, why);
     if (evi_sys_listens (fd)) { /* it was not asked when there were too many */
         row->kind |= EVI_URING_STAYS;

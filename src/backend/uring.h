@@ -47,8 +47,10 @@ struct evi_uring {
     unsigned answered_count, answered_room; /* room for all rows twice */
     uint64_t *late; /* requests to take back, from another thread while the owner slept */
     unsigned late_count, late_room;
-    unsigned asked;      /* rows in ONCE, of the program's */
-    unsigned asked_most; /* from then on rows are guests */
+    unsigned asked;       /* rows in ONCE, of the program's */
+    unsigned asked_new;   /* from then on new rows are guests */
+    unsigned asked_most;  /* … and those whose interest changes stay guests, mostly */
+    unsigned turned_away; /* how many of these have */
     int keeps_idle; /* a row that is stopped while it is idle is no guest the next time: EVRING_RING=alone */
     unsigned hand;  /* goes round the rows, in search of idle ones */
     struct evi_epollset guests;
