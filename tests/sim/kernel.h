@@ -1,8 +1,8 @@
 /* kernel.h: the model kernel. One structure, memory only: what the library believes to be a machine.
  *
  * Files by kind: fd.c (numbers, open files, who is woken), stream.c (sockets, listeners, pipes), notify.c (eventfd, timerfd,
- * signalfd), set.c (epoll), ring.c and request.c (io_uring), time.c (clocks, what will happen, sleeping), memory.c (the
- * library's heap, statics, mappings), process.c (signals, environment, endings), seam.c (the calls by name). */
+ * signalfd), set.c (epoll), ring.c, request.c and transfer.c (io_uring), time.c (clocks, what will happen, sleeping), memory.c
+ * (the library's heap, statics, mappings), process.c (signals, environment, endings, threads), seam.c (the calls by name). */
 #ifndef SIM_KERNEL_H
 #define SIM_KERNEL_H
 
@@ -20,7 +20,7 @@ typedef int64_t nanos;
 
 enum {
     FDS = 128,
-    FILES = 160,
+    FILES = 320,
     REQUESTS = 512,
     ITEMS = 256, /* registrations of epoll sets */
     RINGS = 24,
@@ -28,23 +28,30 @@ enum {
     DOINGS = 160,
     CALLS = 32,      /* kept of the calls for a report */
     STREAM_ROOM = 8, /* bytes a socket or pipe holds */
+    FILE_SIZE = 64,  /* … and a regular file */
+    GROUPS = 4,      /* of buffers that a ring may choose from */
+    GROUP_SIZE = 4,
+    THREADS = 60, /* a program may be in, one after the other */
     SIGNALS = 65
 };
 
 /* ---- kernels (profile.c) ---- */
 
 enum profile_bits {
-    P_DEFER_CAP = 1,       /* a ring that defers its work hands out 20 completions per call */
-    P_BUSY = 2,            /* EBUSY while completions do not fit */
-    P_ABSOLUTE = 4,        /* time limits may be points in time */
-    P_EVENTFD_WAITS = 8,   /* registering an eventfd waits until no request is pending */
-    P_EVENTFD_ONCE = 16,   /* a ring that defers signals its eventfd once per registration */
-    P_EPOLL_WAIT = 32,     /* operation 59 */
-    P_SYNC_CANCEL = 64,    /* register 24 */
-    P_PWAIT2 = 128,        /* epoll_pwait2 */
-    P_NO_RING = 256,       /* io_uring_setup: EPERM */
-    P_MISSES_WAKES = 512,  /* 6.1.123 to .127: some requests are never woken */
-    P_WIPES_ON_FORK = 1024 /* MADV_WIPEONFORK */
+    P_DEFER_CAP = 1,        /* a ring that defers its work hands out 20 completions per call */
+    P_BUSY = 2,             /* EBUSY while completions do not fit */
+    P_ABSOLUTE = 4,         /* time limits may be points in time */
+    P_EVENTFD_WAITS = 8,    /* registering an eventfd waits until no request is pending */
+    P_EVENTFD_ONCE = 16,    /* a ring that defers signals its eventfd once per registration */
+    P_EPOLL_WAIT = 32,      /* operation 59 */
+    P_SYNC_CANCEL = 64,     /* register 24 */
+    P_PWAIT2 = 128,         /* epoll_pwait2 */
+    P_NO_RING = 256,        /* io_uring_setup: EPERM */
+    P_MISSES_WAKES = 512,   /* 6.1.123 to .127: some requests are never woken */
+    P_WIPES_ON_FORK = 1024, /* MADV_WIPEONFORK */
+    P_SHOTS =
+        2048, /* multishot receives and accepts, buffers to choose from; a cancel tells how far it came */
+    P_QUIET = 4096 /* writes that raise no signal */
 };
 
 struct profile {
@@ -85,10 +92,15 @@ struct file {
     uint64_t count;     /* of an eventfd; signals of a signalfd; expirations of a timerfd */
     nanos at;           /* of a timerfd, on the wall clock */
     uint8_t cancel_on_set, was_set;
+    uint8_t cold;      /* a regular file that is not in memory: workers read it, piece by piece */
+    uint8_t follows;   /* goes when its peer goes */
+    uint32_t position; /* bytes that were taken out of it; of a regular file: where it stands */
     /* for the statements */
     uint8_t ours;      /* the program's, not the library's */
     uint8_t dirty;     /* closed or replaced while it was watched */
     uint8_t kept;      /* a request was to be taken back, and was armed once more */
+    uint8_t unseen;    /* accepted by a ring whose queues are not mapped any more */
+    uint8_t stuck;     /* … lies in a ring that nobody can speak to */
     uint8_t in_place;  /* watched at once under the number of a file that was just told of */
     uint8_t faulted;   /* the kernel has refused something about it */
     uint8_t seen;      /* poll bits it has had since the iteration began */
@@ -121,18 +133,41 @@ struct request {
     uint8_t skip;      /* no completion if it succeeds */
     uint8_t off_queue; /* one-shot, woken: hears nothing more */
     uint8_t cancelled, at_work, deaf;
-    uint8_t missed; /* POLL_REMOVE came too late for it */
-    int16_t file;   /* which it pins; -1: none */
-    int32_t refs;   /* wakes since it was looked at last */
+    uint8_t missed;            /* POLL_REMOVE came too late for it */
+    uint8_t working, finished; /* a worker is at it; … and is done */
+    uint8_t thread;            /* who submitted it */
+    uint8_t chooses;           /* its buffer comes from a group */
+    int16_t group;
+    int16_t file; /* which it pins; -1: none */
+    int32_t refs; /* wakes since it was looked at last */
     uint32_t events, stash, serial;
     uint64_t user_data, addr;
-    uint32_t len;
+    uint32_t len, done, flags; /* of a transfer: bytes wanted, and moved; MSG_… */
+    int64_t offset;            /* -1: where the file stands */
     nanos at;
+};
+
+struct buf { /* struct io_uring_buf; the ring's tail lies in the first one's */
+    uint64_t addr;
+    uint32_t len;
+    uint16_t id, tail;
+};
+
+struct group {
+    uint8_t used;
+    uint16_t id, head;
+    uint32_t entries;
+    struct buf *bufs;
+    struct buf pinned[GROUP_SIZE]; /* what it still sees when they are not mapped any more */
 };
 
 struct ring {
     uint8_t used, disabled, event_once;
-    int16_t file, event_file;
+    uint8_t blind;                  /* its queues are not mapped any more */
+    uint8_t released;               /* nobody holds it: it will end */
+    uint8_t thread;                 /* the only one that may enter, if it is one that asks */
+    int16_t file, event_file, held; /* held: registered, until the end */
+    struct group groups[GROUPS];
     uint32_t serial;
     uint32_t setup, sq_entries, cq_entries;
     uint32_t *word; /* heads, tails, flags: the W_ of ring.c */
@@ -193,7 +228,12 @@ struct kernel {
     struct doing doings[DOINGS];
     int doing_count;
     unsigned doing_order;
-    int interrupted; /* a signal has been handled since the sleep began */
+    int entered;           /* the sleep is one of io_uring_enter */
+    int polls_one;         /* … of poll, for one descriptor that is not the program's */
+    int interrupted;       /* a signal has been handled since the sleep began */
+    int thread;            /* which one runs: the library's calls come from one at a time */
+    uint64_t threads_gone; /* bits: those that have ended */
+    nanos children_until;  /* so long a child may keep a ring alive */
 
     int16_t fds[FDS];
     struct file files[FILES];
@@ -256,6 +296,11 @@ void stream_pair (int file[2], int unix_like);
 void stream_pipe (int file[2]);
 int stream_read (int file, int bytes); /* bytes, 0 at the end, or -errno */
 int stream_write (int file, int bytes);
+int stream_take (int file, void *to, int room); /* reads into memory that must be lent */
+int stream_put (int file, const void *from, int count);
+int stream_accept (int listener, int nonblock); /* the descriptor, or -errno */
+uint8_t file_byte (int file, uint32_t at);      /* what it holds there */
+int file_take_at (int file, void *to, int room, uint32_t at);
 void stream_shut (int file, int reading, int writing);
 unsigned stream_poll (const struct file *f);
 void stream_release (int file);
@@ -291,7 +336,11 @@ int ring_has_news (const struct ring *ring);
 int ring_room (const struct ring *ring); /* a completion would not overflow */
 void ring_work_add (struct ring *ring, int request);
 void ring_switch (void);      /* a point at which rings that do not defer their work do it */
+int ring_interrupts (void);   /* … and for which they end a sleep elsewhere */
 void ring_end_process (void); /* the process is gone: its requests end later */
+int ring_unmapped (const void *memory, size_t size); /* the file that was mapped there, or -1 */
+struct group *ring_group (struct ring *ring, int id);
+void ring_keep (nanos until); /* a child has all their descriptors until then */
 
 int request_submit (struct ring *ring, const struct sqe *sqe); /* nonzero: bad, stops a batch */
 void request_woken (int file, unsigned mask);
@@ -299,6 +348,13 @@ void request_deliver (int request);
 void request_cancel (int request);
 int request_cancel_named (const struct ring *ring, uint64_t user_data); /* 0 or -errno */
 void request_drop (int request);                                        /* ends without a completion */
+struct request *request_new (struct ring *ring, const struct sqe *sqe, int file);
+void request_end (struct request *r, int res, unsigned flags);
+
+int transfer_is (unsigned opcode); /* a request that moves bytes */
+int transfer_add (struct ring *ring, const struct sqe *sqe);
+void transfer_deliver (struct request *r);
+int transfer_cancel (struct request *r); /* 0 or -EALREADY */
 
 /* ---- time.c ---- */
 
@@ -316,6 +372,8 @@ void *memory_map (size_t size);
 void *memory_take (size_t size);
 void memory_give (void *memory);
 int memory_unmap (const void *memory, size_t size);
+void memory_unmap_all (void);
+int memory_maps (const void *memory, size_t size);  /* is it mapped? */
 int memory_holds (const void *memory, size_t size); /* is it the library's, and not given back? */
 
 /* ---- process.c ---- */
@@ -329,6 +387,10 @@ void kernel_open (void);
 void call_begin (void);
 void call_hot (void); /* … that an iteration needs */
 struct epoll_event;
+struct iovec;
+long call_accept (int fd, int flags);
+long call_readv (int fd, const struct iovec *vec, int count, int64_t offset, int nowait);
+long call_writev (int fd, const struct iovec *vec, int count);
 long call_pwait2 (int set, struct epoll_event *events, int room, const int64_t *limit);
 long call_end (const char *name, int64_t a, int64_t b, int64_t c,
                long result); /* the answer, as libc gives it */
@@ -344,5 +406,10 @@ __attribute__ ((noreturn, format (printf, 2, 3))) void fail (int statement, cons
 void law_sleeps (nanos until); /* time is about to pass until then, in a sleep */
 void law_answered (int file);  /* a request, and no other could tell of the file */
 void law_excuse (int kind);    /* something has happened after which a sleep may end for nothing */
+void law_put (void *to, const uint8_t *bytes, int count,
+              int file);                              /* the kernel writes that for a program's operation */
+void law_get (const void *from, int count, int file); /* … reads */
+int law_blocks (int file); /* a call on it finds nothing to do: -EAGAIN, if it does not block */
+int law_has_rings (void);  /* no loop would need a thread for a file that is not in memory */
 
 #endif

@@ -187,11 +187,36 @@ int memory_unmap (const void *memory, size_t size)
     size = (size + PAGE - 1) / PAGE * PAGE;
     for (int at = 0; at < space.count; at++)
         if (space.bytes + space.maps[at].at == memory && space.maps[at].live && space.maps[at].size == size) {
+            int file = ring_unmapped (memory, size);
+
             space.maps[at].live = 0;
             space.live--;
+            if (file >= 0)
+                file_drop (file);
             return 0;
         }
     fail (15, "something is unmapped that is not mapped");
+}
+
+/* The process is gone. */
+void memory_unmap_all (void)
+{
+    for (int at = 0; at < space.count; at++)
+        if (space.maps[at].live)
+            memory_unmap (space.bytes + space.maps[at].at, space.maps[at].size);
+}
+
+int memory_maps (const void *memory, size_t size)
+{
+    const char *from = memory;
+
+    for (int at = 0; at < space.count; at++) {
+        const char *map = space.bytes + space.maps[at].at;
+
+        if (space.maps[at].live && from >= map && from + size <= map + space.maps[at].size)
+            return 1;
+    }
+    return 0;
 }
 
 int memory_mappings (void)

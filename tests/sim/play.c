@@ -138,6 +138,7 @@ static void play_end (int ending)
     for (int fd = 0; fd < FDS; fd++)
         if (k.fds[fd] >= 0)
             fd_close (fd);
+    memory_unmap_all ();
     law_exited (ending == E_KILL);
 }
 

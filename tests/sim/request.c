@@ -1,4 +1,4 @@
-/* request.c: what lies in rings: polls, time limits, waits for epoll sets, and what takes them back.
+/* request.c: what lies in rings: polls, time limits, waits for epoll sets, and what takes them back (transfer.c: what moves bytes).
  *
  * A one-shot poll answers the level when it is armed; else the first wake takes it off the queue and keeps its mask, which
  * may be stale when it is told. A multishot one keeps the mask of one wake, and asks again after several. */
@@ -18,7 +18,7 @@ static struct ring *request_ring (const struct request *r)
 
 /* ---- life ---- */
 
-static struct request *request_new (struct ring *ring, const struct sqe *sqe, int file)
+struct request *request_new (struct ring *ring, const struct sqe *sqe, int file)
 {
     int at = 0;
     struct request *r;
@@ -33,6 +33,7 @@ static struct request *request_new (struct ring *ring, const struct sqe *sqe, in
     *r = (struct request){ .used = 1, .opcode = sqe->opcode, .ring = (uint8_t) (ring - k.rings) };
     r->file = (int16_t) file;
     r->serial = ++k.serials;
+    r->thread = (uint8_t) k.thread;
     r->user_data = sqe->user_data;
     r->skip = (sqe->flags & IOSQE_CQE_SKIP_SUCCESS) != 0;
     if (file >= 0)
@@ -56,12 +57,12 @@ void request_drop (int request)
     request_free (&k.requests[request]);
 }
 
-static void request_end (struct request *r, int res)
+void request_end (struct request *r, int res, unsigned flags)
 {
     if (r->at_work) /* its turn would come once more */
         fail (0, "a request ends while it is queued for work");
     if (res < 0 || !r->skip)
-        ring_post (request_ring (r), r->user_data, res, 0);
+        ring_post (request_ring (r), r->user_data, res, flags);
     request_free (r);
 }
 
@@ -83,7 +84,7 @@ static int poll_arm (struct request *r)
     if (!mask)
         return 0;
     if (!r->multi || no_queue) {
-        request_end (r, (int) mask);
+        request_end (r, (int) mask, 0);
         return 1;
     }
     r->refs = 1;
@@ -101,7 +102,8 @@ void request_woken (int file, unsigned mask)
             continue;
         if (mask && !(mask & r->events))
             continue;
-        if (k.profile->bits & P_MISSES_WAKES && ++k.wakes_of_requests % 3 == 0)
+        if (k.profile->bits & P_MISSES_WAKES && r->opcode == IORING_OP_POLL_ADD
+            && ++k.wakes_of_requests % 3 == 0)
             continue;
         if (mask && !r->multi)
             r->off_queue = 1;
@@ -131,7 +133,7 @@ static void poll_deliver (struct request *r)
         if (mask) {
             if (ring_room (request_ring (r)) && is_only_one (r))
                 law_answered (r->file);
-            request_end (r, (int) mask);
+            request_end (r, (int) mask, 0);
         } else if (!poll_arm (r) && r->missed)
             k.files[r->file].kept = 1;
         return;
@@ -140,7 +142,7 @@ static void poll_deliver (struct request *r)
     if (!mask)
         return;
     if (!ring_room (request_ring (r))) /* what does not fit ends it */
-        request_end (r, (int) mask);
+        request_end (r, (int) mask, 0);
     else
         ring_post (request_ring (r), r->user_data, (int) mask, IORING_CQE_F_MORE);
 }
@@ -211,7 +213,7 @@ static int poll_remove (struct ring *ring, const struct sqe *sqe)
         return -EALREADY;
     }
     if (!(sqe->len & (IORING_POLL_UPDATE_EVENTS | IORING_POLL_UPDATE_USER_DATA))) {
-        request_end (r, -ECANCELED);
+        request_end (r, -ECANCELED, 0);
         return 0;
     }
     if (sqe->len & IORING_POLL_UPDATE_EVENTS)
@@ -270,7 +272,7 @@ static int timeout_remove (const struct ring *ring, const struct sqe *sqe)
     if (sqe->op_flags & IORING_TIMEOUT_UPDATE)
         timeout_plan (r, sqe->off, sqe->op_flags);
     else
-        request_end (r, -ECANCELED);
+        request_end (r, -ECANCELED, 0);
     return 0;
 }
 
@@ -287,7 +289,7 @@ static void epoll_wait_try (struct request *r)
     r->refs = 0;
     r->off_queue = 0;
     if (count)
-        request_end (r, count);
+        request_end (r, count, 0);
 }
 
 static int epoll_wait_add (struct ring *ring, const struct sqe *sqe)
@@ -318,9 +320,13 @@ void request_cancel (int request)
 {
     struct request *r = &k.requests[request];
 
+    if (transfer_is (r->opcode)) {
+        transfer_cancel (r);
+        return;
+    }
     if (r->opcode == IORING_OP_TIMEOUT) {
         if (!r->at_work)
-            request_end (r, -ECANCELED);
+            request_end (r, -ECANCELED, 0);
         return;
     }
     r->cancelled = 1;
@@ -349,6 +355,8 @@ int request_cancel_named (const struct ring *ring, uint64_t user_data)
         return -ENOENT;
     if (r->opcode == IORING_OP_TIMEOUT && r->at_work)
         return -EALREADY;
+    if (transfer_is (r->opcode))
+        return transfer_cancel (r);
     request_cancel (request_number (r));
     return 0;
 }
@@ -367,10 +375,12 @@ void request_deliver (int request)
 
     if (!r->used || r->deaf)
         return;
-    if (r->cancelled)
-        request_end (r, -ECANCELED);
+    if (transfer_is (r->opcode))
+        transfer_deliver (r);
+    else if (r->cancelled)
+        request_end (r, -ECANCELED, 0);
     else if (r->opcode == IORING_OP_TIMEOUT)
-        request_end (r, -ETIME);
+        request_end (r, -ETIME, 0);
     else if (r->opcode == OP_EPOLL_WAIT)
         epoll_wait_try (r);
     else
@@ -412,6 +422,8 @@ int request_submit (struct ring *ring, const struct sqe *sqe)
         if (k.profile->bits & P_EPOLL_WAIT)
             return epoll_wait_add (ring, sqe);
     }
+    if (transfer_is (sqe->opcode))
+        return transfer_add (ring, sqe);
     if (sqe->flags & IOSQE_CQE_SKIP_SUCCESS && !(k.profile->features & 1u << 11)) {
         ring_post (ring, sqe->user_data, -EINVAL, 0);
         return 1;

@@ -55,8 +55,10 @@ void kernel_open (void)
     k.call_count = k.hot_count = k.log_count = k.makings = 0;
     k.hash = 0;
     k.blocked = k.pending = 0;
-    k.ring_refused = k.sets_refused = k.interrupted = k.calm = 0;
-    k.dice = k.rolls = 0;
+    k.ring_refused = k.sets_refused = k.interrupted = k.entered = k.polls_one = k.calm = 0;
+    k.dice = k.rolls = k.threads_gone = 0;
+    k.thread = 1;
+    k.children_until = 0;
     k.nofile = FDS;
     k.now = 1000 * SECOND;
     k.wall = INT64_C (1700000000) * SECOND;
@@ -160,7 +162,15 @@ int sim_madvise (void *memory, size_t size, int advice)
 
 /* ---- by number ---- */
 
-enum { SYS_SETUP = 425, SYS_ENTER = 426, SYS_REGISTER = 427, SYS_PWAIT2 = 441 };
+enum {
+    SYS_ACCEPT4 = 288,
+    SYS_PREADV2 = 327,
+    SYS_PWRITEV2 = 328,
+    SYS_SETUP = 425,
+    SYS_ENTER = 426,
+    SYS_REGISTER = 427,
+    SYS_PWAIT2 = 441
+};
 
 long sim_syscall (long number, ...)
 {
@@ -171,11 +181,21 @@ long sim_syscall (long number, ...)
     for (int i = 0; i < 6; i++)
         a[i] = va_arg (arguments, int64_t);
     va_end (arguments);
-    if (number == SYS_ENTER || number == SYS_PWAIT2)
+    if (number == SYS_ENTER || number == SYS_PWAIT2 || number < SYS_SETUP)
         call_hot ();
     else
         call_begin ();
     switch (number) {
+    case SYS_ACCEPT4:
+        return call_end ("accept4", (int) a[0], (int) a[3], 0, call_accept ((int) a[0], (int) a[3]));
+    case SYS_PREADV2:
+        return call_end ("preadv2", (int) a[0], (int) a[2], a[3],
+                         call_readv ((int) a[0], (const void *) (uintptr_t) a[1], (int) a[2], a[3], 1));
+    case SYS_PWRITEV2:
+        return call_end ("pwritev2", (int) a[0], (int) a[2], a[3],
+                         k.profile->bits & P_QUIET
+                             ? call_writev ((int) a[0], (const void *) (uintptr_t) a[1], (int) a[2])
+                             : -EOPNOTSUPP);
     case SYS_SETUP:
         return call_end ("io_uring_setup", (uint32_t) a[0], 0, 0,
                          ring_setup ((unsigned) a[0], (void *) (uintptr_t) a[1]));
@@ -206,21 +226,12 @@ long sim_syscall (long number, ...)
     }
 MISSING (connect)
 MISSING (fdatasync)
-MISSING (fstat)
 MISSING (fsync)
 MISSING (ftruncate)
 MISSING (lstat)
 MISSING (mkdirat)
 MISSING (openat)
-MISSING (preadv)
 MISSING (pwritev)
-MISSING (readv)
-MISSING (recv)
-MISSING (recvmsg)
-MISSING (send)
-MISSING (sendmsg)
-MISSING (shutdown)
 MISSING (socket)
 MISSING (statfs)
 MISSING (unlinkat)
-MISSING (writev)

@@ -285,13 +285,17 @@ static int poll_look (void *arg)
 int sim_poll (struct pollfd *fds, unsigned long count, int ms)
 {
     struct polling polling = { fds, count, 0 };
+    int err;
 
     call_hot ();
     if (ms && trouble (T_EINTR, 32)) {
         law_excuse (0);
         return (int) call_end ("poll", (int64_t) count, ms, 0, -EINTR);
     }
-    if (time_sleep (ms < 0 ? NEVER : k.now + limit_ms (ms), poll_look, &polling) == -EINTR)
+    k.polls_one = count == 1 && fd_file (fds->fd) >= 0 && k.files[fd_file (fds->fd)].kind == K_PIPE_READ;
+    err = time_sleep (ms < 0 ? NEVER : k.now + limit_ms (ms), poll_look, &polling);
+    k.polls_one = 0;
+    if (err == -EINTR)
         return (int) call_end ("poll", (int64_t) count, ms, 0, -EINTR);
     poll_look (&polling);
     return (int) call_end ("poll", (int64_t) count, ms, 0, polling.found);

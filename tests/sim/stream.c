@@ -1,4 +1,5 @@
-/* stream.c: connected sockets, listeners, pipes. Only how many bytes there are is known of what flows. */
+/* stream.c: connected sockets, listeners, pipes. How many bytes there are is known of what flows; which bytes follows from
+ * how many went before. */
 #include "kernel.h"
 
 #include <errno.h>
@@ -69,6 +70,7 @@ int stream_read (int file, int bytes)
         return -EAGAIN;
     }
     f->bytes -= (uint8_t) got;
+    f->position += (uint32_t) got;
     file_note (file);
     if (full && f->peer >= 0)
         file_wake (f->peer, POLLOUT);
@@ -96,6 +98,66 @@ int stream_write (int file, int bytes)
     file_note (file);
     file_wake (f->peer, POLLIN);
     return put;
+}
+
+uint8_t file_byte (int file, uint32_t at)
+{
+    return (uint8_t) (k.files[file].serial * 31 + at * 7 + 1);
+}
+
+static void file_copy (int file, void *to, int count, uint32_t at)
+{
+    uint8_t bytes[FILE_SIZE];
+
+    for (int i = 0; i < count; i++)
+        bytes[i] = file_byte (file, at + (uint32_t) i);
+    law_put (to, bytes, count, file);
+}
+
+int stream_take (int file, void *to, int room)
+{
+    const struct file *f = &k.files[file];
+    int got = f->bytes < room ? f->bytes : room;
+
+    if (got > 0 && f->kind != K_PIPE_WRITE)
+        file_copy (file, to, got, f->position);
+    return stream_read (file, room);
+}
+
+int file_take_at (int file, void *to, int room, uint32_t at)
+{
+    int left = at < FILE_SIZE ? FILE_SIZE - (int) at : 0, got = left < room ? left : room;
+
+    if (got > 0)
+        file_copy (file, to, got, at);
+    return got;
+}
+
+int stream_put (int file, const void *from, int count)
+{
+    int put = stream_write (file, count);
+
+    if (put > 0)
+        law_get (from, put, file);
+    return put;
+}
+
+int stream_accept (int listener, int nonblock)
+{
+    int file[2], fd;
+
+    if (k.files[listener].kind != K_LISTENER)
+        return -EINVAL;
+    if (!k.files[listener].bytes)
+        return -EAGAIN;
+    k.files[listener].bytes--;
+    file_note (listener);
+    stream_pair (file, 0);
+    k.files[file[0]].nonblock = (uint8_t) nonblock;
+    k.files[file[1]].follows = 1;
+    file_take (file[1]);
+    fd = fd_new (file[0]);
+    return fd;
 }
 
 void stream_shut (int file, int reading, int writing)
@@ -134,6 +196,10 @@ void stream_release (int file)
     to->eof = f->kind == K_SOCKET;
     if (f->bytes && f->kind == K_SOCKET && !to->unix_like)
         to->reset = 1;
+    if (to->follows) {
+        file_drop (f->peer);
+        return;
+    }
     file_wake (f->peer, 0);
     law_excuse (EPOLLRDHUP);
 }

@@ -32,11 +32,15 @@ static void time_do (int at)
 
 void time_pass (nanos length)
 {
+    nanos end = k.now + length;
     int next;
 
-    k.now += length;
-    while ((next = time_next ()) >= 0 && k.doings[next].at <= k.now)
+    while ((next = time_next ()) >= 0 && k.doings[next].at <= end) {
+        if (k.doings[next].at > k.now)
+            k.now = k.doings[next].at;
         time_do (next);
+    }
+    k.now = end;
 }
 
 static void time_jump (nanos at)
@@ -55,7 +59,7 @@ int time_sleep (nanos until, int (*ready) (void *arg), void *arg)
 
         if (ready (arg))
             return 0;
-        if (k.interrupted)
+        if (k.interrupted || (!k.entered && ring_interrupts ()))
             return -EINTR;
         if (until <= k.now)
             return -ETIME;
