@@ -260,6 +260,7 @@ void stage_open (const struct program *program)
         stage.signals[i].w.data = &stage.signals[i];
     }
     ev_init (&stage.guard, on_guard);
+    deeds_open ();
     if (program->trouble)
         ev_set_syserr_cb (on_syserr);
     stage_loop_new (0);

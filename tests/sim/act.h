@@ -14,6 +14,8 @@ struct io *act_io (const struct act *act);
 struct ev_loop *loop_of (int which);
 int loop_choose (int choice);
 int io_active (const struct io *io);
+void called (struct ev_loop *loop);
+void close_fd (int fd);
 void counted (void); /* the program has asked for something */
 
 #endif

@@ -53,6 +53,7 @@ int thing_new (int kind)
         break;
     case 7:
         file = file_new (K_REGULAR);
+        k.files[file].cold = roll (4) != 1;
         break;
     case 8:
         file = file_new (K_ODD);
@@ -109,6 +110,7 @@ uint64_t stop_fd (int fd)
             stopped |= (uint64_t) 1 << i;
             io_stop (&stage.ios[i]);
         }
+    deeds_stop_fd (fd);
     return stopped;
 }
 
@@ -159,6 +161,7 @@ void act_abandon (const struct act *act)
 
     if (stage.hand[hand] < 0)
         return;
+    deeds_stop_fd (stage.hand[hand]);
     close_fd (stage.hand[hand]);
     stage.hand[hand] = -1;
 }

@@ -58,7 +58,9 @@ void stage_loop_end (int which)
     ev_ref (loop);
     ev_check_stop (loop, &stage.check[which]);
     stage.loop[which] = NULL;
+    deeds_loop_ends (which);
     ev_loop_destroy (loop);
+    deeds_loop_ended (which);
 }
 
 void act_loop_new (const struct act *act)
@@ -79,15 +81,45 @@ void act_loop_end (const struct act *act)
         stage_loop_new (0);
 }
 
+/* Everything is told again. */
+static void loop_is_new (int which)
+{
+    law_forked (which);
+    for (int i = 0; i < stage.io_top; i++)
+        if (stage.ios[i].started && stage.ios[i].loop == which)
+            law_touch (which, stage.ios[i].w.fd);
+}
+
 void act_loop_fork (const struct act *act)
 {
     int which = loop_choose (act->a);
 
     ev_loop_fork (loop_of (which));
-    law_forked (which);
-    for (int i = 0; i < stage.io_top; i++) /* everything is told again */
-        if (stage.ios[i].started && stage.ios[i].loop == which)
-            law_touch (which, stage.ios[i].w.fd);
+    loop_is_new (which);
+    law_deeds_disturbed (0);
+}
+
+/* The new one makes the rings anew. What lies in the old ones cannot be taken back by it. */
+void act_move (const struct act *act)
+{
+    if (stage.running >= 0 || k.thread + 1 >= THREADS)
+        return;
+    if (act->a % 2)
+        k.threads_gone |= (uint64_t) 1 << k.thread;
+    k.thread++;
+    for (int file = 0; file < k.file_top; file++)
+        k.files[file].stuck |= k.files[file].pins != 0;
+    for (int which = 0; which < LOOPS; which++)
+        if (loop_of (which))
+            loop_is_new (which);
+    law_deeds_disturbed (1);
+    stage.moved = 1;
+}
+
+/* One that was made without the handlers that a fork runs, say. */
+void act_child (const struct act *act)
+{
+    ring_keep (k.now + (nanos) (act_delay (act->b % 6) * 1e9) + MILLI);
 }
 
 void act_run (const struct act *act)
@@ -107,6 +139,7 @@ void act_run (const struct act *act)
     }
     answer = ev_run (loop, manner == 3 ? 0 : manner ? EVRUN_ONCE : EVRUN_NOWAIT);
     law_run_over (which, answer);
+    stage.moved -= stage.moved > 0;
     if (manner == 3)
         ev_timer_stop (loop, &stage.guard);
     stage.running = -1;
@@ -123,11 +156,14 @@ void act_suspend (const struct act *act)
     nanos length = (nanos) (act_delay (act->b) * 1e9);
 
     ev_suspend (loop_of (which));
-    k.now += length;
+    time_pass (length);
     ev_resume (loop_of (which));
     for (int i = 0; i < TIMERS; i++)
         if (stage.timers[i].loop == which && ev_is_active (&stage.timers[i].w))
             stage.timers[i].high += length + 1000;
+    for (int i = 0; i < DEEDS; i++)
+        if (stage.deeds[i].loop == which && stage.deeds[i].due != NEVER)
+            stage.deeds[i].due_high += length + 1000;
 }
 
 void act_leave (const struct act *act)

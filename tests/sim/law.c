@@ -1,8 +1,6 @@
 /* law.c: the statements. README.md lists them; a failure gives the number. */
 #include "stage.h"
 
-#include <ev_op.h>
-
 #include "known.h"
 
 #include <errno.h>
@@ -138,6 +136,8 @@ static void law_sleeps_over (nanos until)
 
 void law_sleeps (nanos until)
 {
+    if (stage.may_block || law_deeds_still (until))
+        return;
     if (stage.running < 0)
         fail (6, "sleeps outside ev_run");
     if (stage.in_callback)
@@ -145,6 +145,7 @@ void law_sleeps (nanos until)
     if (!stage.may_sleep)
         fail (6, "sleeps though it was told not to");
     law_sleeps_over (until);
+    law_deeds_sleep (until);
     law.loop[stage.running].slept += until - k.now;
 }
 
@@ -217,7 +218,8 @@ static void law_calls (int loop)
     if (law.loop[loop].makings != k.makings) /* all has to be told again */
         law.loop[loop].did_before += IOS;
     else if (!law.disturbed
-             && calls > CALLS_ALWAYS + (CALLS_PER_EVENT + (on_ring (loop) && has_lazy_ones (loop))) * did
+             && calls > CALLS_ALWAYS + law_deeds_active (loop)
+                            + (CALLS_PER_EVENT + (on_ring (loop) && has_lazy_ones (loop))) * did
                             + did / CALLS_PER_COMPLETION) /* it may change its place, too */
         fail (8, "%u system calls in an iteration, with %u events and changes in it and the one before",
               calls, did);
@@ -306,7 +308,7 @@ static int law_active (int loop)
         count += stage.asyncs[i].loop == loop && ev_is_active (&stage.asyncs[i].w);
     for (int i = 0; i < SIGNALS_USED; i++)
         count += stage.signals[i].loop == loop && ev_is_active (&stage.signals[i].w);
-    return count + (ev_is_active (&stage.guard) != 0);
+    return count + law_deeds_active (loop) + (ev_is_active (&stage.guard) != 0);
 }
 
 void law_run_over (int loop, int answer)
@@ -337,6 +339,11 @@ void law_touch (int loop, int fd)
     }
     if (stage.loop[loop] && has_lazy_ones (loop))
         law.excuses++;
+}
+
+void law_event (int loop)
+{
+    law.loop[loop].events++;
 }
 
 /* What is watched is told again in the next iteration. */
@@ -434,7 +441,7 @@ void law_stopped (int file)
 {
     const struct file *f = file_at (file);
 
-    if (!f || f->dirty || !f->pins || law_watched (file))
+    if (!f || f->dirty || f->stuck || !f->pins || law_watched (file) || law_deed_on (file))
         return;
     fail (16, "nobody watches a file any more, and %d requests of rings hold it", f->pins);
 }
@@ -443,7 +450,7 @@ void law_closed (int file, uint32_t serial)
 {
     const struct file *f = &k.files[file];
 
-    if (f->serial == serial && f->kind && !f->refs && !f->dirty)
+    if (f->serial == serial && f->kind && !f->refs && !f->dirty && !f->stuck)
         fail (16, "closed, and %d requests of rings hold the file", f->pins);
 }
 
@@ -452,7 +459,7 @@ void law_closed (int file, uint32_t serial)
 void law_ended (void)
 {
     for (int fd = 3; fd < FDS; fd++)
-        if (k.fds[fd] >= 0 && !k.files[k.fds[fd]].ours)
+        if (k.fds[fd] >= 0 && !k.files[k.fds[fd]].ours && !(KNOWN_RING_LOST && k.files[k.fds[fd]].unseen))
             fail (17, "descriptor %d is still open after the loops are gone", fd);
     if (memory_live ())
         fail (17, "%d allocations are live after the loops are gone", memory_live ());
@@ -466,7 +473,11 @@ void law_exited (int killed)
     for (int file = 0; file < k.file_top; file++) {
         const struct file *f = &k.files[file];
 
-        if (!f->kind || !f->ours || !f->pins || f->dirty)
+        if (!f->kind || !f->ours || !f->pins || f->dirty || f->stuck || k.children_until > k.now)
+            continue;
+        if (KNOWN_ACCEPT_KEEPS_PORT && killed && law_deed_on (file))
+            continue;
+        if (!killed && f->kind == K_REGULAR) /* a worker reads it, to the end */
             continue;
         if (!killed || (f->kind == K_LISTENER && !f->faulted && !(KNOWN_LISTENER_IN_PLACE && f->in_place)))
             fail (16, "the process has ended, and a ring holds a file of kind %d", f->kind);

@@ -9,6 +9,7 @@
 #include <sys/time.h>
 
 enum { CALM_RUNS = 4, HOUR = 3600, HOUR_WAKES = 62, HANG_SECONDS = 4 };
+enum { RINGS_END = 20000000 }; /* nanoseconds after which those that nobody holds have ended */
 
 static sigjmp_buf wrong;
 static int playing;
@@ -80,15 +81,28 @@ static void play_calm (void)
 {
     k.calm = 1;
     stage.world_over = 1;
-    for (int i = 0; i < CALM_RUNS; i++)
+    for (int i = 0; i < CALM_RUNS; i++) {
+        if (i == CALM_RUNS / 2)
+            law_deeds_calm (0);
         for (int loop = 0; loop < LOOPS; loop++)
             run_loop (loop, 0);
+    }
+    law_deeds_calm (1);
+}
+
+/* What its callback does could keep a deed busy. */
+static int meets_deed (const struct io *io)
+{
+    const struct file *f = &k.files[io->file];
+
+    return law_deed_on (io->file) || (f->peer >= 0 && law_deed_on (f->peer));
 }
 
 static void stop_what_is_ready (void)
 {
     for (int i = 0; i < stage.io_top; i++)
-        if (stage.ios[i].started && (act_ready (&stage.ios[i]) || !law_clean (&stage.ios[i])))
+        if (stage.ios[i].started
+            && (meets_deed (&stage.ios[i]) || act_ready (&stage.ios[i]) || !law_clean (&stage.ios[i])))
             act_stop_fd (stage.ios[i].w.fd);
     for (int i = 0; i < TIMERS; i++)
         act_perform (&(struct act){ .op = OP_timer_stop, .a = (uint8_t) i });
@@ -98,14 +112,16 @@ static void stop_what_is_ready (void)
 static void play_idle_hour (void)
 {
     nanos end;
-    int wakes = 0;
+    int wakes = 0, most;
 
+    time_pass ((k.children_until > k.now ? k.children_until - k.now : 0) + RINGS_END);
     stop_what_is_ready ();
     run_loop (0, 0); /* what answers now had been asked before */
     stop_what_is_ready ();
     run_loop (0, 0);
     end = k.now + HOUR * SECOND;
-    while (k.now < end && wakes++ <= HOUR_WAKES) {
+    most = HOUR_WAKES + 4 * law_deeds_active (0); /* these may end, and begin again */
+    while (k.now < end && wakes++ <= most) {
         stage.guard.data = NULL;
         act_perform (&(struct act){ .op = OP_timer, .a = 0, .b = 7 }); /* an hour and more */
         run_loop (0, 1);

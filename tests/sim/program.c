@@ -48,12 +48,16 @@ struct swarm {
 
 static void swarm_draw (struct swarm *swarm, struct source *source)
 {
+    int operates = draw (source, 3) == 0;
+
     swarm->total = swarm->hand = swarm->watcher = 0;
     for (int op = 0; op < OPS; op++) {
         int factor = draw (source, 4) ? draw (source, 100) + 1 : 0;
 
         if (op <= OP_close || op == OP_start)
             factor = 50 + draw (source, 50);
+        if (op >= OP_take && !operates)
+            factor = 0;
         swarm->weight[op] = plans[op].weight * factor;
         swarm->total += swarm->weight[op];
     }
@@ -90,12 +94,13 @@ static void act_draw_about (struct act *act, struct swarm *swarm, struct source 
     }
     if (is_about_hand (act->op))
         act->a = focus_draw (swarm->hand, swarm->hands, source);
-    else if (act->op >= OP_start && act->op <= OP_feed)
+    else if ((act->op >= OP_start && act->op <= OP_feed) || (act->op >= OP_take && act->op <= OP_halt))
         act->a = focus_draw (swarm->watcher, swarm->watchers, source);
     else
         act->a = (uint8_t) draw (source, 256);
-    act->b = act->op >= OP_dup && act->op <= OP_start ? focus_draw (swarm->hand, swarm->hands, source)
-                                                      : (uint8_t) draw (source, 256);
+    act->b = (act->op >= OP_dup && act->op <= OP_start) || act->op == OP_take || act->op == OP_give
+                 ? focus_draw (swarm->hand, swarm->hands, source)
+                 : (uint8_t) draw (source, 256);
 }
 
 static void act_draw (struct act *act, struct swarm *swarm, struct source *source, int tame)

@@ -7,7 +7,7 @@
 
 #include "kernel.h"
 
-#include <ev.h>
+#include <ev_op.h>
 #include <setjmp.h>
 #include <stdio.h>
 
@@ -22,7 +22,9 @@ enum {
     LOOPS = 2,
     ACTS_MAX = 400,
     ACTS_QUEUED = 8,
-    SUBJECTS = FEW + TIMERS + ASYNCS /* whose callbacks perform acts */
+    DEEDS = 5,                               /* operations */
+    DEED_ROOM = 12,                          /* bytes each moves at most */
+    SUBJECTS = FEW + TIMERS + ASYNCS + DEEDS /* whose callbacks perform acts */
 };
 
 /* name, weight, who may do it, sentence. A: anybody (also the world, later); P: the program; T: only at top level. */
@@ -69,7 +71,15 @@ enum {
     ACT (loop_end, 1, T, "loop %a is destroyed")                                                    \
     ACT (loop_fork, 2, P, "loop %a is told of a fork")                                              \
     ACT (ring_dies, 1, A, "io_uring is refused from now on")                                        \
-    ACT (leave, 1, P, "ev_break")
+    ACT (leave, 1, P, "ev_break")                                                                   \
+    ACT (take, 16, P, "deed %a takes from hand %b, manner %c")                                      \
+    ACT (give, 12, P, "deed %a gives to hand %b, manner %c")                                        \
+    ACT (cancel, 4, P, "deed %a is cancelled")                                                      \
+    ACT (halt, 4, P, "deed %a is stopped")                                                          \
+    ACT (hand_back, 4, P, "a buffer that was kept goes back")                                       \
+    ACT (lend_ring, 1, P, "loop %a is given a ring for its deeds")                                  \
+    ACT (move, 1, T, "all loops move to another thread, manner %a")                                 \
+    ACT (child, 1, P, "a child that closes nothing is born, and lives for %b")
 
 enum op {
 #define ACT_NUMBER(name, weight, who, sentence) OP_##name,
@@ -141,6 +151,44 @@ struct sig {
     unsigned raised, told;
 };
 
+enum way { TAKES, GIVES };
+
+struct deed { /* an operation */
+    ev_op w;
+    int8_t loop, started, area;
+    int8_t way, kind;    /* TAKES or GIVES; K_ of its file */
+    int8_t pool, whole;  /* receives into the pool; … all or nothing */
+    int8_t again, keeps; /* its callback starts it again, so often; keeps buffers */
+    int8_t linked;       /* behind another one, */
+    int8_t after;        /* … which has to succeed before, or -1 */
+    int8_t cut;          /* … has not */
+    int8_t cancelled;
+    int8_t disturbed;   /* it may end with ECANCELED, though nobody has asked for that */
+    uint8_t lost_areas; /* of its buffers: those that a ring had which was lost, */
+    nanos lost_until;   /* … and may have so long */
+    int8_t lost;        /* … and the ring it was in could not be spoken to */
+    uint8_t manner;
+    int8_t unsent;  /* … or it may not have been sent to it yet */
+    int8_t spoiled; /* a ring that was lost has moved bytes of it */
+    int8_t could;   /* when the calm began */
+    int tells, moved_before;
+    int file, size, moved; /* moved: bytes that the kernel copied */
+    uint32_t serial, order;
+    unsigned makings;
+    nanos due, due_high, late; /* NEVER: no deadline; when the loop slept first though it was to end */
+    uint8_t data[2][DEED_ROOM], shadow[DEED_ROOM];
+};
+
+enum { BUFS = 2, BUF_SIZE = 4, ARRIVALS = 8 };
+
+struct arrival { /* a buffer of the pool that has something in it */
+    enum { A_NONE, A_HERE, A_SHOWN, A_KEPT } state;
+    uint8_t *at;
+    int count, file, deed; /* whose it is, by the order of its lane */
+    uint32_t serial, order;
+    uint8_t bytes[BUF_SIZE];
+};
+
 struct stage {
     const struct program *program;
     struct ev_loop *loop[LOOPS];
@@ -154,6 +202,15 @@ struct stage {
     struct sig signals[SIGNALS_USED];
     ev_timer guard; /* ends an ev_run that would go on */
     int crowd[CROWD];
+    struct deed deeds[DEEDS];
+    uint32_t deed_order;
+    int deeds_used;
+    ev_pool *pool; /* of the first loop */
+    struct arrival arrivals[ARRIVALS];
+    const struct deed *starting;
+    int moved; /* so many runs ago the loops moved to another thread, or lost their rings: counts down */
+    nanos pool_lost_until; /* a ring that was lost may write to it */
+    int may_block;         /* a call that may */
     short queue[SUBJECTS][ACTS_QUEUED];
     int queued[SUBJECTS];
     int running; /* the loop that is in ev_run, or -1 */
@@ -175,6 +232,13 @@ void stage_open (const struct program *program);
 void stage_loop_new (int which);
 void stage_loop_end (int which);
 
+/* ---- act_op.c ---- */
+
+void deeds_open (void);
+void deeds_stop_fd (int fd);
+void deeds_loop_ends (int loop); /* before */
+void deeds_loop_ended (int loop);
+
 /* ---- law.c ---- */
 
 void law_open (void);
@@ -191,6 +255,21 @@ void law_forked (int loop);
 void law_changed (void); /* the program has asked for something */
 void law_ended (void);   /* all loops are gone */
 void law_exited (int killed);
+void law_event (int loop); /* somebody is called */
+
+/* ---- law_op.c ---- */
+
+void law_deed_starts (struct deed *deed);
+void law_deed_told (struct deed *deed, int revents);
+void law_deed_stopped (struct deed *deed, int was_active);
+int law_deeds_still (nanos until); /* is known to block */
+void law_deeds_sleep (nanos until);
+void law_deeds_calm (int over);
+int law_deeds_active (int loop);
+int law_deed_on (int file);   /* somebody's request may hold the file */
+void law_buffers_seen (void); /* its callback is over */
+void law_buffer_given (const void *buf);
+void law_deeds_disturbed (int lost);
 
 /* ---- play.c ---- */
 

@@ -16,6 +16,7 @@ enum {
     CHOOSES = 1 << 5, /* in flags */
     QUIETLY = 0x100,  /* a write, in its flags */
     CQE_BUFFER = 1,
+    CQE_NONEMPTY = 4, /* there is more in the socket */
     CQE_BUFFER_SHIFT = 16,
     WORKER_PACE = 40000 /* nanoseconds between pieces */
 };
@@ -56,10 +57,16 @@ static void transfer_wait (struct request *r)
     r->off_queue = 0;
 }
 
+static unsigned transfer_flags (const struct request *r, int res)
+{
+    return r->opcode == IORING_OP_RECV && res > 0 && k.files[r->file].bytes ? CQE_NONEMPTY : 0;
+}
+
 static void transfer_over (struct request *r, int res)
 {
     law_excuse (1);
-    request_end (r, r->done && (res < 0 || r->done > (uint32_t) res) ? (int) r->done : res, 0);
+    request_end (r, r->done && (res < 0 || r->done > (uint32_t) res) ? (int) r->done : res,
+                 transfer_flags (r, res));
 }
 
 /* ---- tries ---- */
@@ -108,7 +115,8 @@ static int try_shot (struct request *r, struct group *group)
     struct ring *ring = transfer_ring (r);
     const struct buf *buf = shot_buffer (group);
     int got = buf ? stream_take (r->file, (void *) (uintptr_t) buf->addr, (int) buf->len) : -ENOBUFS;
-    unsigned flags = CQE_BUFFER | (buf ? (unsigned) buf->id << CQE_BUFFER_SHIFT : 0);
+    unsigned flags =
+        transfer_flags (r, got) | CQE_BUFFER | (buf ? (unsigned) buf->id << CQE_BUFFER_SHIFT : 0);
 
     if (got == -EAGAIN) {
         transfer_wait (r);
