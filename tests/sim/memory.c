@@ -73,7 +73,7 @@ void *memory_take (size_t size)
     while (((size_t) 1 << class) < size + sizeof *block)
         class ++;
     if (class >= HEAP_CLASSES)
-        fail (0, "the model has no block of %zu bytes", size);
+        fail (size > HEAP_SIZE ? 15 : 0, "the model has no block of %zu bytes", size);
     block = heap.free[class];
     if (block) {
         heap.free[class] = block->next;
