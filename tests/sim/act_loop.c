@@ -113,7 +113,8 @@ void act_move (const struct act *act)
         if (loop_of (which))
             loop_is_new (which);
     law_deeds_disturbed (1);
-    stage.moved = 1;
+    for (int which = 0; which < LOOPS; which++)
+        stage.moved[which] = 1;
 }
 
 /* One that was made without the handlers that a fork runs, say. */
@@ -139,7 +140,7 @@ void act_run (const struct act *act)
     }
     answer = ev_run (loop, manner == 3 ? 0 : manner ? EVRUN_ONCE : EVRUN_NOWAIT);
     law_run_over (which, answer);
-    stage.moved -= stage.moved > 0;
+    stage.moved[which] -= stage.moved[which] > 0;
     if (manner == 3)
         ev_timer_stop (loop, &stage.guard);
     stage.running = -1;

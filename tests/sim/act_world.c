@@ -243,7 +243,7 @@ void act_ring_dies (const struct act *act)
     law_excuse (0);
     k.ring_refused = -EPERM;
     law_deeds_disturbed (1);
-    stage.moved = 2;                              /* until the end of the next run */
+    stage.moved[0] = stage.moved[1] = 2;          /* until the end of the next run */
     for (int file = 0; file < k.file_top; file++) /* what lies in it cannot be taken back any more */
         if (k.files[file].pins)
             k.files[file].dirty = 1;

@@ -340,7 +340,8 @@ int ring_interrupts (void);   /* … and for which they end a sleep elsewhere */
 void ring_end_process (void); /* the process is gone: its requests end later */
 int ring_unmapped (const void *memory, size_t size); /* the file that was mapped there, or -1 */
 struct group *ring_group (struct ring *ring, int id);
-void ring_keep (nanos until); /* a child has all their descriptors until then */
+int ring_is_lost (const struct ring *ring); /* the library has no descriptor of it */
+void ring_keep (nanos until);               /* a child has all their descriptors until then */
 
 int request_submit (struct ring *ring, const struct sqe *sqe); /* nonzero: bad, stops a batch */
 void request_woken (int file, unsigned mask);
@@ -354,6 +355,7 @@ void request_end (struct request *r, int res, unsigned flags);
 int transfer_is (unsigned opcode); /* a request that moves bytes */
 int transfer_add (struct ring *ring, const struct sqe *sqe);
 void transfer_deliver (struct request *r);
+int transfer_is_lost (int file);         /* one lies in a ring that the library has closed */
 int transfer_cancel (struct request *r); /* 0 or -EALREADY */
 
 /* ---- time.c ---- */

@@ -89,18 +89,25 @@ static void put_into (struct deed *deed, const uint8_t *to, const uint8_t *bytes
     deed->moved += count;
 }
 
+/* What comes while a deed is stopped may be dropped at once. */
+static int is_taken (const struct arrival *arrival)
+{
+    return arrival->state != A_NONE && !(arrival->state == A_HERE && stage.may_block);
+}
+
 static struct arrival *arrival_room (const uint8_t *at, int count)
 {
     struct arrival *room = NULL;
 
     for (int i = 0; i < ARRIVALS; i++) {
         struct arrival *arrival = &stage.arrivals[i];
+        int meets = at < arrival->at + BUF_SIZE && at + count > arrival->at;
 
-        if (arrival->state == A_NONE)
-            room = arrival;
-        else if (at < arrival->at + BUF_SIZE && at + count > arrival->at)
+        if (is_taken (arrival) && meets)
             fail (22, "the kernel writes to a buffer that %s",
                   arrival->state == A_KEPT ? "the program has kept" : "has not been told yet");
+        if (arrival->state == A_NONE || meets)
+            room = arrival;
     }
     return room;
 }
@@ -202,8 +209,9 @@ void law_deed_starts (struct deed *deed)
     deed->started = 1;
     deed->moved = 0;
     deed->cancelled = deed->cut = deed->spoiled = 0;
-    deed->disturbed = deed->lost = (int8_t) (stage.moved != 0); /* the ring it is put in is the old one */
-    deed->unsent = (int8_t) (stage.moved != 0);
+    deed->disturbed = deed->lost =
+        (int8_t) (stage.moved[deed->loop] != 0); /* the ring it is put in is the old one */
+    deed->unsent = (int8_t) (stage.moved[deed->loop] != 0);
     deed->late = NEVER;
     deed->order = ++stage.deed_order;
     deed->makings = k.makings;
@@ -498,7 +506,7 @@ static int lane_has_linked (const struct deed *deed)
     return 0;
 }
 
-/* Nonzero: it is its turn, and there is something for it. */
+/* Nonzero: it is its turn, and there is something for it. (What lies in a ring that was closed may be waited for.) */
 static int deed_could (const struct deed *deed)
 {
     const struct file *f = &k.files[deed->file];
@@ -511,7 +519,7 @@ static int deed_could (const struct deed *deed)
     case K_PIPE_READ:
     case K_PIPE_WRITE:
     case K_LISTENER:
-        return (stream_poll (f) & (deed->way == TAKES ? 1u : 4u)) != 0;
+        return (stream_poll (f) & (deed->way == TAKES ? 1u : 4u)) != 0 && !transfer_is_lost (deed->file);
     default:
         return 0;
     }

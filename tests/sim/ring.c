@@ -69,8 +69,10 @@ static void ring_end_now (int which)
             request_drop (i);
     }
     ring->used = 0;
-    if (ring->held >= 0)
-        file_drop (ring->held);
+    if (ring->held < 0)
+        return;
+    law_excuse (1); /* who waits for that may wake up for it */
+    file_drop (ring->held);
 }
 
 static void ring_end (int64_t which, int64_t serial, int64_t unused)
@@ -274,6 +276,14 @@ int ring_unmapped (const void *memory, size_t size)
         return ring->setup & RING_NO_MMAP ? -1 : ring->file;
     }
     return -1;
+}
+
+int ring_is_lost (const struct ring *ring)
+{
+    for (int fd = 0; fd < FDS; fd++)
+        if (k.fds[fd] == ring->file && k.files[ring->file].kind == K_RING)
+            return 0;
+    return 1;
 }
 
 void ring_keep (nanos until)

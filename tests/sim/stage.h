@@ -208,7 +208,8 @@ struct stage {
     ev_pool *pool; /* of the first loop */
     struct arrival arrivals[ARRIVALS];
     const struct deed *starting;
-    int moved; /* so many runs ago the loops moved to another thread, or lost their rings: counts down */
+    int moved
+        [LOOPS]; /* so many runs ago the loops moved to another thread, or lost their rings: counts down */
     nanos pool_lost_until; /* a ring that was lost may write to it */
     int may_block;         /* a call that may */
     short queue[SUBJECTS][ACTS_QUEUED];

@@ -316,6 +316,15 @@ void transfer_deliver (struct request *r)
         transfer_try (r);
 }
 
+int transfer_is_lost (int file)
+{
+    for (int i = 0; i < k.request_top; i++)
+        if (k.requests[i].used && k.requests[i].file == file && transfer_is (k.requests[i].opcode)
+            && ring_is_lost (transfer_ring (&k.requests[i])))
+            return 1;
+    return 0;
+}
+
 /* One that has been woken, or that a worker has, may win the race. */
 int transfer_cancel (struct request *r)
 {
