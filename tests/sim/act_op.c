@@ -1,6 +1,7 @@
 /* act_op.c: acts on operations, here called deeds, for an op is what a program consists of. */
 #include "act.h"
 
+#include <linux/io_uring.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -19,6 +20,7 @@
 #pragma weak ev_recv_pool_set
 #pragma weak ev_send_set
 #pragma weak ev_read_set
+#pragma weak ev_sqe_set
 #pragma weak ev_write_set
 
 enum { /* bits of a manner */
@@ -196,6 +198,25 @@ void act_take (const struct act *act)
 void act_give (const struct act *act)
 {
     deed_begin (act, GIVES);
+}
+
+void act_nothing (const struct act *act)
+{
+    struct deed *deed = act_deed (act);
+
+    if (deed_busy (deed) || !ev_op_start)
+        return;
+    deed->loop = (int8_t) (stage.loop[1] && act->c & M_OTHER);
+    deed->manner = act->c & M_LIMIT;
+    deed->kind = K_NONE;
+    deed->linked = deed->pool = deed->whole = 0;
+    deed->after = -1;
+    deed->due = NEVER;
+    deed->again = 0;
+    deed->entry = (struct sqe){ .opcode = IORING_OP_NOP, .fd = -1 };
+    ev_sqe_set (&deed->w, &deed->entry);
+    deed_limit (deed);
+    deed_start (deed);
 }
 
 /* ---- ending ---- */

@@ -22,7 +22,7 @@ static int number_of (const struct deed *deed)
 /* One at a time, in the order of their starts; of one that is linked the start is not known. */
 static int has_lane (const struct deed *deed)
 {
-    return deed->kind != K_REGULAR || deed->w.offset < 0;
+    return deed->kind != K_NONE && (deed->kind != K_REGULAR || deed->w.offset < 0);
 }
 
 static int is_behind (const struct deed *deed, const struct deed *other)
@@ -43,7 +43,8 @@ static const struct deed *deed_before (const struct deed *deed)
 
 static int is_of_file (const struct deed *deed, int file)
 {
-    return deed->started && deed->file == file && k.files[file].serial == deed->serial;
+    return deed->started && deed->kind != K_NONE && deed->file == file
+           && k.files[file].serial == deed->serial;
 }
 
 /* ---- copies: 11, 14, 22 ---- */
@@ -291,6 +292,8 @@ static int may_be_told (const struct deed *deed, int error)
         return deed->way == GIVES;
     case -EINTR:
         return k.trouble & T_REQUEST;
+    case -EOPNOTSUPP: /* there is no ring */
+        return deed->kind == K_NONE;
     case -EAGAIN: /* there is no thread for it */
         return deed->kind == K_REGULAR;
     default:
@@ -303,6 +306,12 @@ static void told_error (const struct deed *deed, int error)
     if (!may_be_told (deed, error))
         fail (error == -ETIMEDOUT ? 13 : 11, "deed %d is told error %d, which nobody has caused",
               number_of (deed), -error);
+}
+
+/* … of its own buffer. */
+static int moves_bytes (const struct deed *deed)
+{
+    return !deed->pool && deed->kind != K_LISTENER && deed->kind != K_NONE;
 }
 
 /* It may move less than it was to. */
@@ -382,9 +391,9 @@ static void told_last (struct deed *deed)
     if (deed->pool && !is_shared (deed) && arrival_first (deed) && !is_pool_excused ())
         fail (11, "deed %d is over, and %d bytes have come that it was not told", number_of (deed),
               arrival_first (deed)->count);
-    if (!deed->pool && deed->kind != K_LISTENER)
+    if (moves_bytes (deed))
         told_bytes (deed);
-    if (result > 0 && !deed->pool && deed->kind != K_LISTENER && result != deed->size && !ends_short (deed))
+    if (result > 0 && moves_bytes (deed) && result != deed->size && !ends_short (deed))
         fail (11, "deed %d is told %d, which is not all of it", number_of (deed), result);
     if (deed->cut && (result >= 0 || deed->moved))
         fail (12, "deed %d was to come after one that has failed", number_of (deed));
@@ -450,11 +459,11 @@ void law_deed_stopped (struct deed *deed, int was_active)
     if (ev_is_active (&deed->w)
         || (ev_is_pending (&deed->w) && !(KNOWN_PENDING_AFTER && !stage.loop[deed->loop])))
         fail (10, "deed %d is stopped, and active or pending", number_of (deed));
-    if (!deed->pool && deed->kind != K_LISTENER)
+    if (moves_bytes (deed))
         told_bytes (deed);
     drop_arrivals (deed);
     deed_over (deed, !was_active && deed->w.result >= 0);
-    if (stage.loop[deed->loop] && !law_deed_on (deed->file))
+    if (stage.loop[deed->loop] && deed->kind != K_NONE && !law_deed_on (deed->file))
         law_stopped (deed->file);
 }
 

@@ -74,6 +74,7 @@ enum {
     ACT (leave, 1, P, "ev_break")                                                                   \
     ACT (take, 16, P, "deed %a takes from hand %b, manner %c")                                      \
     ACT (give, 12, P, "deed %a gives to hand %b, manner %c")                                        \
+    ACT (nothing, 2, P, "deed %a is a raw entry that does nothing, manner %c")                      \
     ACT (cancel, 4, P, "deed %a is cancelled")                                                      \
     ACT (halt, 4, P, "deed %a is stopped")                                                          \
     ACT (hand_back, 4, P, "a buffer that was kept goes back")                                       \
@@ -156,7 +157,7 @@ enum way { TAKES, GIVES };
 struct deed { /* an operation */
     ev_op w;
     int8_t loop, started, area;
-    int8_t way, kind;    /* TAKES or GIVES; K_ of its file */
+    int8_t way, kind;    /* TAKES or GIVES; K_ of its file, K_NONE: none */
     int8_t pool, whole;  /* receives into the pool; … all or nothing */
     int8_t again, keeps; /* its callback starts it again, so often; keeps buffers */
     int8_t linked;       /* behind another one, */
@@ -177,6 +178,7 @@ struct deed { /* an operation */
     unsigned makings;
     nanos due, due_high, late; /* NEVER: no deadline; when the loop slept first though it was to end */
     uint8_t data[2][DEED_ROOM], shadow[DEED_ROOM];
+    struct sqe entry;
 };
 
 enum { BUFS = 2, BUF_SIZE = 4, ARRIVALS = 8 };
