@@ -16,6 +16,7 @@ int loop_choose (int choice);
 int io_active (const struct io *io);
 void called (struct ev_loop *loop);
 void close_fd (int fd);
+void number_changes (int fd, int dirty);
 void counted (void); /* the program has asked for something */
 
 #endif

@@ -135,6 +135,7 @@ void close_fd (int fd)
     int file = fd_file (fd);
     uint32_t serial = k.files[file].serial;
 
+    stage.renumbered[fd] = stage.in_callback != 0;
     number_changes (fd, 1);
     fd_close (fd);
     ring_switch ();
@@ -168,9 +169,11 @@ void act_abandon (const struct act *act)
 
 /* ---- io watchers ---- */
 
-/* Has the number stood for another file, which was told of in this iteration? */
+/* Has the number stood for another file, which was told of in this iteration, or was to be? */
 static int told_as_another (int fd, int file)
 {
+    if (stage.renumbered[fd])
+        return 1;
     for (int i = 0; i < stage.io_top; i++)
         if (stage.ios[i].called && stage.ios[i].w.fd == fd && stage.ios[i].serial != k.files[file].serial)
             return 1;
@@ -254,6 +257,7 @@ void act_dup_onto (const struct act *act)
     stopped = stop_fd (to);
     file = fd_file (to);
     serial = k.files[file].serial;
+    stage.renumbered[to] = stage.in_callback != 0;
     fd_dup_onto (from, to);
     ring_switch ();
     law_closed (file, serial);

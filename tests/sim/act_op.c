@@ -346,8 +346,10 @@ static void on_deed (struct ev_loop *loop, ev_op *w, int revents)
     TRACE ("-- deed %d is told %#x, result %ld\n", deed_number (deed), revents, (long) w->result);
     called (loop);
     law_deed_told (deed, revents);
-    if (made >= 0)
+    if (made >= 0) {
+        number_changes (made, 0); /* who had been left on that number */
         fd_close (made);
+    }
     if (deed->pool && w->buf)
         deed_keep (deed);
     if (!(revents & EV_OP_MORE))

@@ -6,7 +6,7 @@
 extern int strict;
 #define KNOWN(is) ((is) && !strict)
 
-/* A socket that has just been told of is closed, a listener gets its number, and is watched, all in one iteration: the ring
+/* A socket that has just been told of, or would have been, is closed, a listener gets its number, and is watched, all in one iteration: the ring
  * holds it, and when the process is killed its port stays taken for a while. To ask of each number that is started whether it
  * listens would cost a call for each change of interest (decision 0011). */
 #define KNOWN_LISTENER_IN_PLACE KNOWN (1)

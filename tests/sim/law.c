@@ -269,6 +269,7 @@ void law_prepare (int loop)
         law_spins (loop);
     law_iteration_over (loop);
     law.loop[loop].open = 1;
+    memset (stage.renumbered, 0, sizeof stage.renumbered);
     law.loop[loop].calls = k.hot_count;
     law.loop[loop].makings = k.makings;
     law.loop[loop].slept = 0;

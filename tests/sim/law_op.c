@@ -135,13 +135,25 @@ static int is_pool_excused (void)
     return KNOWN_RING_LOST && lost;
 }
 
+/* Nobody knows any more which buffer is whose. */
+static void pool_spoil (void)
+{
+    for (int i = 0; i < stage.deeds_used; i++)
+        stage.deeds[i].spoiled |= stage.deeds[i].started && stage.deeds[i].pool;
+    for (int i = 0; i < ARRIVALS; i++)
+        if (stage.arrivals[i].state == A_HERE)
+            stage.arrivals[i].state = A_NONE;
+}
+
 static void put_into_pool (uint8_t *to, const uint8_t *bytes, int count, int file)
 {
     struct arrival *arrival;
     int user;
 
-    if (is_pool_excused ())
+    if (is_pool_excused ()) {
+        pool_spoil ();
         return;
+    }
     if (!memory_maps (to, (size_t) count))
         fail (14, "the kernel writes to memory that is nobody's");
     user = pool_user (file);
@@ -194,7 +206,8 @@ void law_get (const void *from, int count, int file)
         fail (11, "deed %d has sent %d bytes, and goes on at place %d", number_of (deed), deed->moved,
               (int) ((const uint8_t *) from - deed->data[deed->area]));
     before = deed_before (deed);
-    if (before && before->moved < before->size && !before->cancelled && !before->spoiled)
+    if (before && before->moved < before->size && ev_is_active (&before->w) && !before->cancelled
+        && !before->spoiled)
         fail (12, "deed %d is sent before deed %d is done", number_of (deed), number_of (before));
     deed->moved += count;
 }
@@ -388,7 +401,7 @@ static void told_last (struct deed *deed)
 
     if (result < 0)
         told_error (deed, result);
-    if (deed->pool && !is_shared (deed) && arrival_first (deed) && !is_pool_excused ())
+    if (deed->pool && !is_shared (deed) && arrival_first (deed) && !deed->spoiled)
         fail (11, "deed %d is over, and %d bytes have come that it was not told", number_of (deed),
               arrival_first (deed)->count);
     if (moves_bytes (deed))
@@ -435,7 +448,9 @@ void law_deed_told (struct deed *deed, int revents)
     deed->tells++;
     told_life (deed, revents);
     told_order (deed);
-    if (deed->pool && deed->w.result > 0 && !is_pool_excused ())
+    if (deed->pool && is_pool_excused ())
+        pool_spoil ();
+    if (deed->pool && deed->w.result > 0 && !deed->spoiled)
         told_buffer (deed);
     if (revents & EV_OP_MORE)
         return;
@@ -443,13 +458,21 @@ void law_deed_told (struct deed *deed, int revents)
     deed_over (deed, deed->w.result >= 0);
 }
 
+/* They may be those of a duplicate's deed, if there is one. */
 static void drop_arrivals (const struct deed *deed)
 {
+    for (int i = 0; i < stage.deeds_used; i++) {
+        struct deed *other = &stage.deeds[i];
+
+        other->spoiled |=
+            deed->pool && other->pool && is_of_file (other, deed->file) && other->w.fd != deed->w.fd;
+    }
     for (int i = 0; i < ARRIVALS; i++) {
         struct arrival *arrival = &stage.arrivals[i];
+        const struct deed *other = &stage.deeds[arrival->deed];
 
         if (deed->pool && arrival->state == A_HERE && arrival->file == deed->file
-            && (arrival->deed == number_of (deed) || stage.deeds[arrival->deed].w.fd != deed->w.fd))
+            && (other == deed || other->w.fd != deed->w.fd))
             arrival->state = A_NONE;
     }
 }

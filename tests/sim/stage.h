@@ -204,6 +204,7 @@ struct stage {
     struct sig signals[SIGNALS_USED];
     ev_timer guard; /* ends an ev_run that would go on */
     int crowd[CROWD];
+    uint8_t renumbered[FDS]; /* in a callback of this iteration */
     struct deed deeds[DEEDS];
     uint32_t deed_order;
     int deeds_used;
