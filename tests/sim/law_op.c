@@ -395,6 +395,13 @@ static void told_buffer (const struct deed *deed)
     arrival->state = A_SHOWN;
 }
 
+static void told_some_buffer (const struct deed *deed)
+{
+    for (int i = 0; i < ARRIVALS; i++)
+        if (stage.arrivals[i].state == A_HERE && stage.arrivals[i].at == deed->w.buf)
+            stage.arrivals[i].state = A_SHOWN;
+}
+
 static void told_last (struct deed *deed)
 {
     int result = (int) deed->w.result;
@@ -450,7 +457,9 @@ void law_deed_told (struct deed *deed, int revents)
     told_order (deed);
     if (deed->pool && is_pool_excused ())
         pool_spoil ();
-    if (deed->pool && deed->w.result > 0 && !deed->spoiled)
+    if (deed->pool && deed->w.result > 0 && deed->spoiled)
+        told_some_buffer (deed);
+    else if (deed->pool && deed->w.result > 0)
         told_buffer (deed);
     if (revents & EV_OP_MORE)
         return;
