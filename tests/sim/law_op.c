@@ -609,7 +609,7 @@ void law_deeds_calm (int over)
 {
     for (int i = 0; i < stage.deeds_used; i++) {
         struct deed *deed = &stage.deeds[i];
-        int could = stage.loop[deed->loop] && deed_could (deed) && !is_disputed (deed);
+        int could = stage.loop[deed->loop] && deed_could (deed) && !is_disputed (deed) && !deed->spoiled;
 
         if (!over || deed->tells || deed->moved != deed->moved_before)
             deed->could = (int8_t) could;
