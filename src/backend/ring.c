@@ -29,33 +29,123 @@ static const unsigned ring_ladder[] = {
     0,
 };
 
-static int ring_setup (struct evi_ring_params *params, unsigned entries, unsigned completions, unsigned flags)
+/* Memory for the queues, of ours: they outlive the descriptor then, and what the kernel says at its end can be read. */
+struct ring_memory {
+    void *rings, *sqes; /* NULL: the kernel's is mapped */
+    size_t rings_size, sqes_size;
+};
+
+enum { RING_PAGE = 4096 };
+
+static size_t ring_pages (size_t size)
+{
+    return (size + RING_PAGE - 1) & ~(size_t) (RING_PAGE - 1);
+}
+
+static void ring_memory_end (struct ring_memory *memory)
+{
+    if (memory->rings)
+        evi_sys_unmap (memory->rings, memory->rings_size);
+    if (memory->sqes)
+        evi_sys_unmap (memory->sqes, memory->sqes_size);
+    memory->rings = memory->sqes = NULL;
+}
+
+/* As the kernel rounds it. */
+static size_t ring_power_of_two (size_t size)
+{
+    size_t power = 1;
+
+    while (power < size)
+        power *= 2;
+    return power;
+}
+
+/* Heads and tails, completions and the index array; and submissions. */
+static void ring_memory_begin (struct ring_memory *memory, unsigned entries, unsigned completions)
+{
+    memory->rings_size = ring_pages (RING_PAGE + ring_power_of_two (completions) * sizeof (struct evi_cqe)
+                                     + ring_power_of_two (entries) * sizeof (uint32_t));
+    memory->sqes_size = ring_pages (ring_power_of_two (entries) * sizeof (struct evi_sqe));
+    memory->rings = evi_sys_ring_memory (memory->rings_size);
+    memory->sqes = evi_sys_ring_memory (memory->sqes_size);
+    if (!memory->rings || !memory->sqes)
+        ring_memory_end (memory);
+}
+
+static int ring_setup (struct evi_ring_params *params, unsigned entries, unsigned completions, unsigned flags,
+                       const struct ring_memory *memory)
 {
     memset (params, 0, sizeof *params);
-    params->flags = flags | EVI_SETUP_CQSIZE | EVI_SETUP_CLAMP;
+    params->flags = flags | EVI_SETUP_CQSIZE | EVI_SETUP_CLAMP | (memory->rings ? EVI_SETUP_NO_MMAP : 0);
     params->cq_entries = completions;
+    params->cq_off.user_addr = (uintptr_t) memory->rings;
+    params->sq_off.user_addr = (uintptr_t) memory->sqes;
     return evi_sys_uring_setup (entries, params);
+}
+
+/* EVI_FEAT_* of this kernel, asked once, or -errno: it makes no ring for us. A filter that answers "fine" without asking the
+ * kernel has none. */
+static int ring_features (void)
+{
+    static const struct ring_memory none;
+    static int features;
+    struct evi_ring_params params;
+    int known = __atomic_load_n (&features, __ATOMIC_RELAXED), fd;
+
+    if (known)
+        return known;
+    fd = ring_setup (&params, 1, 2, 0, &none);
+    if (fd < 0)
+        return fd;
+    if (!params.sq_entries || !params.features)
+        return -ENOSYS; /* fd is not ours to close */
+    evi_sys_close (fd);
+    __atomic_store_n (&features, (int) params.features, __ATOMIC_RELAXED);
+    return (int) params.features;
 }
 
 /* Down the ladder: EINVAL means that this kernel does not know one of the flags. */
 static int ring_setup_flags (struct evi_ring_params *params, unsigned entries, unsigned completions,
-                             unsigned exclude)
+                             unsigned exclude, const struct ring_memory *memory)
 {
     int fd = -EINVAL;
 
     for (unsigned i = 0; fd == -EINVAL && i < EVI_COUNT (ring_ladder); i++)
         if (!(ring_ladder[i] & exclude))
-            fd = ring_setup (params, entries, completions, ring_ladder[i]);
+            fd = ring_setup (params, entries, completions, ring_ladder[i], memory);
     return fd;
+}
+
+/* Where the kernel does not want our memory it maps its own. Queues in several pages that are not one piece work from about
+ * 6.10 on, and 6.5 is broken with them (CVE-2023-6560): whoever knows MIN_TIMEOUT is 6.12. */
+static int ring_setup_memory (struct evi_ring_params *params, unsigned entries, unsigned completions,
+                              unsigned exclude, struct ring_memory *memory)
+{
+    int features = ring_features (), fd;
+
+    if (features < 0)
+        return features;
+    if (features & EVI_FEAT_MIN_TIMEOUT) {
+        ring_memory_begin (memory, entries, completions);
+        fd = memory->rings ? ring_setup_flags (params, entries, completions, exclude, memory) : -ENOMEM;
+        if (fd != -EINVAL && fd != -EFAULT)
+            return fd;
+        ring_memory_end (memory);
+    }
+    return ring_setup_flags (params, entries, completions, exclude, memory);
 }
 
 /* Memory for rings counts against RLIMIT_MEMLOCK again since 6.14: a smaller ring is better than none. */
 static int ring_setup_sizes (struct evi_ring_params *params, unsigned entries, unsigned completions,
-                             unsigned exclude)
+                             unsigned exclude, struct ring_memory *memory)
 {
     for (;;) {
-        int fd = ring_setup_flags (params, entries, completions, exclude);
+        int fd = ring_setup_memory (params, entries, completions, exclude, memory);
 
+        if (fd >= 0)
+            return fd;
+        ring_memory_end (memory);
         if (fd != -ENOMEM || entries <= RING_ENTRIES_MIN)
             return fd;
         entries /= 2;
@@ -68,7 +158,8 @@ static void *ring_at (const struct evi_ring *ring, uint32_t offset)
     return (char *) ring->rings + offset;
 }
 
-static int ring_map (struct evi_ring *ring, const struct evi_ring_params *params)
+/* The queues of the kernel. */
+static void ring_map (struct evi_ring *ring, const struct evi_ring_params *params)
 {
     size_t sq = params->sq_off.array + params->sq_entries * sizeof (uint32_t);
     size_t cq = params->cq_off.cqes + params->cq_entries * sizeof (struct evi_cqe);
@@ -77,6 +168,19 @@ static int ring_map (struct evi_ring *ring, const struct evi_ring_params *params
     ring->sqes_size = params->sq_entries * sizeof (struct evi_sqe);
     ring->rings = evi_sys_uring_map (ring->fd, ring->rings_size, EVI_OFF_RINGS);
     ring->sqes = evi_sys_uring_map (ring->fd, ring->sqes_size, EVI_OFF_SQES);
+}
+
+/* Ours. */
+static void ring_lend (struct evi_ring *ring, const struct ring_memory *memory)
+{
+    ring->rings_size = memory->rings_size;
+    ring->sqes_size = memory->sqes_size;
+    ring->rings = memory->rings;
+    ring->sqes = memory->sqes;
+}
+
+static int ring_find (struct evi_ring *ring, const struct evi_ring_params *params)
+{
     if (!ring->rings || !ring->sqes)
         return -ENOMEM;
     ring->sq_head = ring_at (ring, params->sq_off.head);
@@ -110,17 +214,30 @@ static void ring_forget (struct evi_ring *ring)
     ring->sqes = NULL;
 }
 
+static int ring_take_queues (struct evi_ring *ring, const struct evi_ring_params *params,
+                             const struct ring_memory *memory)
+{
+    if (memory->rings)
+        ring_lend (ring, memory);
+    else
+        ring_map (ring, params);
+    return (params->features & RING_FLOOR) == RING_FLOOR ? ring_find (ring, params) : -ENOSYS;
+}
+
 EVI int evi_ring_open (struct evi_ring *ring, unsigned entries, unsigned completions, unsigned exclude)
 {
     struct evi_ring_params params;
-    int fd = ring_setup_sizes (&params, entries, completions, exclude), err;
+    struct ring_memory memory = { 0 };
+    int fd = ring_setup_sizes (&params, entries, completions, exclude, &memory), err;
 
     memset (ring, 0, sizeof *ring);
     ring_forget (ring);
     if (fd < 0)
         return fd;
-    if (!params.sq_entries || !params.features)
+    if (!params.sq_entries || !params.features) {
+        ring_memory_end (&memory);
         return -ENOSYS; /* a filter that answers "fine" without asking the kernel: fd is not ours to close */
+    }
     ring->fd = fd;
     ring->enter_flags = EVI_ENTER_GETEVENTS;
     if (params.features & EVI_FEAT_NO_IOWAIT)
@@ -128,21 +245,38 @@ EVI int evi_ring_open (struct evi_ring *ring, unsigned entries, unsigned complet
     ring->setup = params.flags;
     ring->features = params.features;
     ring->process = evi_sys_process ();
-    err = (params.features & RING_FLOOR) == RING_FLOOR ? ring_map (ring, &params) : -ENOSYS;
+    err = ring_take_queues (ring, &params, &memory);
     if (err < 0)
         evi_ring_close (ring);
     return err;
 }
 
+/* In a child something else may live at these addresses by now. */
+static void ring_unmap (struct evi_ring *ring)
+{
+    if (!evi_ring_mine (ring))
+        return;
+    if (ring->rings)
+        evi_sys_unmap (ring->rings, ring->rings_size);
+    if (ring->sqes)
+        evi_sys_unmap (ring->sqes, ring->sqes_size);
+}
+
 EVI void evi_ring_close (struct evi_ring *ring)
 {
-    if (ring->fd < 0)
-        return;
-    if (evi_ring_mine (ring)) { /* in a child something else may live at these addresses by now */
-        if (ring->rings)
-            evi_sys_unmap (ring->rings, ring->rings_size);
-        if (ring->sqes)
-            evi_sys_unmap (ring->sqes, ring->sqes_size);
+    ring_unmap (ring);
+    if (ring->fd >= 0)
+        evi_sys_close (ring->fd);
+    ring_forget (ring);
+}
+
+EVI void evi_ring_part (struct evi_ring *ring, struct evi_ring *rest)
+{
+    *rest = *ring;
+    rest->fd = -1;
+    if (!(ring->setup & EVI_SETUP_NO_MMAP)) { /* its mapping would keep it alive */
+        ring_unmap (rest);
+        ring_forget (rest);
     }
     evi_sys_close (ring->fd);
     ring_forget (ring);

@@ -38,6 +38,9 @@ struct evi_ring {
 EVI int evi_ring_open (struct evi_ring *ring, unsigned entries, unsigned completions, unsigned exclude);
 /* Idempotent. In a fork child it closes the descriptor and touches nothing that the parent uses. */
 EVI void evi_ring_close (struct evi_ring *ring);
+/* Closes the descriptor. What the kernel completes until it has ended can be read from rest, if the queues are ours; else
+ * there is nothing in it. Close that, too. */
+EVI void evi_ring_part (struct evi_ring *ring, struct evi_ring *rest);
 /* In a fork child whose parent has made it. */
 EVI void evi_ring_give_up (struct evi_ring *ring);
 /* The calling thread becomes the one that may submit. 0 or -errno. */

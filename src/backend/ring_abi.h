@@ -71,6 +71,7 @@ _Static_assert(sizeof (struct evi_ring_getevents) == 24, "other sizes are answer
 #define EVI_SETUP_TASKRUN_FLAG (1u << 9)   /* 5.19 */
 #define EVI_SETUP_SINGLE_ISSUER (1u << 12) /* 6.0 */
 #define EVI_SETUP_DEFER_TASKRUN (1u << 13) /* 6.1 */
+#define EVI_SETUP_NO_MMAP (1u << 14)       /* 6.5: the queues lie in memory of ours */
 #define EVI_SETUP_NO_SQARRAY (1u << 16)    /* 6.6 */
 
 /* Features */
@@ -206,8 +207,7 @@ enum {
 };
 
 /* ACCEPT and RECV: in ioprio. */
-#define EVI_ACCEPT_MULTISHOT (1u << 0) /* 5.19 */
-#define EVI_RECV_MULTISHOT (1u << 1)   /* 6.0 */
+#define EVI_RECV_MULTISHOT (1u << 1) /* 6.0 */
 
 /* READ and WRITE: in op_flags. */
 #define EVI_RWF_NOSIGNAL 0x100u /* 6.18 */
@@ -289,7 +289,6 @@ EVI_SAME ((int) EVI_OP_SOCKET, (int) IORING_OP_SOCKET);
 EVI_SAME ((int) EVI_OP_SEND_ZC, (int) IORING_OP_SEND_ZC);
 EVI_SAME (EVI_SQE_BUFFER_SELECT, IOSQE_BUFFER_SELECT);
 EVI_SAME (EVI_CQE_F_BUFFER, IORING_CQE_F_BUFFER);
-EVI_SAME (EVI_ACCEPT_MULTISHOT, IORING_ACCEPT_MULTISHOT);
 EVI_SAME (EVI_RECV_MULTISHOT, IORING_RECV_MULTISHOT);
 EVI_SAME ((int) EVI_REGISTER_PBUF_RING, (int) IORING_REGISTER_PBUF_RING);
 EVI_SAME ((int) EVI_UNREGISTER_PBUF_RING, (int) IORING_UNREGISTER_PBUF_RING);

@@ -397,14 +397,25 @@ EVI int evi_sys_uring_register (int fd, unsigned opcode, const void *arg, unsign
     return evi_sys_result (syscall (SYS_URING_REGISTER, fd, opcode, arg, count));
 }
 
-EVI void *evi_sys_uring_map (int fd, size_t size, uint64_t offset)
+static void *sys_map_ring (int fd, size_t size, uint64_t offset, int flags)
 {
-    void *memory = mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, (off_t) offset);
+    void *memory =
+        mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE | flags, fd, (off_t) offset);
 
     if (memory == MAP_FAILED)
         return NULL;
     madvise (memory, size, MADV_DONTFORK); /* a child that finds the parent's ring can only do harm */
     return memory;
+}
+
+EVI void *evi_sys_uring_map (int fd, size_t size, uint64_t offset)
+{
+    return sys_map_ring (fd, size, offset, 0);
+}
+
+EVI void *evi_sys_ring_memory (size_t size)
+{
+    return sys_map_ring (-1, size, 0, MAP_ANONYMOUS);
 }
 #endif
 

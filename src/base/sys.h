@@ -116,6 +116,7 @@ EVI int evi_sys_uring_enter (int fd, unsigned submit, unsigned wait, unsigned fl
 EVI int evi_sys_uring_register (int fd, unsigned opcode, const void *arg, unsigned count);
 EVI void *evi_sys_uring_map (int fd, size_t size,
                              uint64_t offset); /* NULL on failure; not inherited by fork children */
+EVI void *evi_sys_ring_memory (size_t size);   /* the same, without a ring: zeroed pages */
 #endif
 EVI void evi_sys_unmap (void *memory, size_t size);
 
