@@ -63,6 +63,8 @@ struct ev_stats {
     unsigned long long parked_many;   /* of parked: because the ring had many requests already */
     unsigned long long parked_idle;   /* of parked: from the ring, to make room there */
     unsigned long long unparked;      /* io_uring: taken from that set to the ring: their interest changed */
+    unsigned long long rings_lost;    /* rings that were closed before the kernel was finished with their operations */
+    unsigned long long ops_lost;      /* … operations of which nothing is known but that they are over: -ECANCELED */
 };
 
 /* Fills at most size bytes of stats. Returns how many bytes this library knows of. Any time, from the
@@ -141,7 +143,7 @@ typedef struct ev_op
     /* … and what some have */
     struct ev_op *prev, *next;
     int fd_to;
-    unsigned mode;
+    unsigned epoch;
     int64_t offset_to;
     void *more;
 } ev_op;

@@ -52,11 +52,19 @@
 
 /* ops: completions */
 #include "ops/pool.c"     /* a few threads */
-#include "ops/op_set.c"   /* what each operation is given */
+#include "ops/set.c"      /* what each operation is given */
+#include "ops/kinds.c"    /* all that is to be said of each */
+#include "ops/calls.c"    /* its system call */
+#include "ops/lane.c"     /* one after the other */
+#include "ops/side.c"     /* links, deadlines, results one by one */
 #include "ops/bufs.c"     /* buffers for receivers */
+#include "ops/ringbufs.c" /* … that the kernel chooses from */
 #include "ops/pinned.c"   /* … and for files, known to the ring */
-#include "ops/op_ready.c" /* by readiness and threads */
-#include "ops/op_uring.c" /* on a ring */
+#include "ops/on_ready.c" /* by readiness and threads */
+#include "ops/on_ring.c"  /* on a ring */
+#include "ops/orphans.c"  /* … that is lost, and not over */
+#include "ops/attached.c" /* … beside a backend that has none */
+#include "ops/no_ring.c"  /* in a library without rings */
 #include "ops/op.c"       /* the life of an operation */
 
 /* loop: all the keys */

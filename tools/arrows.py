@@ -2,7 +2,7 @@
 """Do the layers of src/ hold? Reads its #include and #if lines, and says what breaks a rule:
 
 - arrows: base ← core ← {backend, watch, ops} ← loop. Siblings do not know each other, with one door:
-  ops/op_uring.c and ops/pinned.c use backend/loopring.h. Nobody includes loop/. Nobody includes a .c file but ev.c.
+  ops/on_ring.h uses backend/loopring.h. Nobody includes loop/. Nobody includes a .c file but ev.c.
 - ev.c, the table of contents, lists every .c file once, rooms in that order.
 - outside base/features.h, base/sys.* and backend/ only resolved knobs (EV_USE_…, EV_…_ENABLE, …) may appear
   in an #if: what the kernel, the libc or the compiler is like is no other room's business.
@@ -21,7 +21,7 @@ KNOWS = {
     "loop": {"base", "core", "backend", "watch", "ops", "loop"},
 }
 ORDER = ["base", "core", "backend", "watch", "ops", "loop"]
-DOORS = {("ops/op_uring.c", "backend/loopring.h"), ("ops/pinned.c", "backend/loopring.h")}
+DOORS = {("ops/on_ring.h", "backend/loopring.h")}
 PUBLIC = {"ev.h", "ev_op.h", "ev++.h", "config.h"}
 KNOB = re.compile(r"EV_USE_\w+|EV_\w+_ENABLE|EV_MULTIPLICITY|EV_VERIFY|EV_MINPRI|EV_MAXPRI|EV_COMPAT3|EV_FEATURE_\w+|"
                   r"EV_API_STATIC|EV_PID_HASHSIZE|EV_NSIG|EVI_\w+")

@@ -29,7 +29,9 @@ STATES = {
     "EVI_STATE_LINKED": "waits for its link",
     "EVI_STATE_LANED": "waits for its turn",
     "EVI_STATE_QUEUED": "is to be started",
+    "EVI_STATE_FOLLOWS": "is to be started when the one before it is told",
     "EVI_STATE_RING": "is with the ring",
+    "EVI_STATE_ORPHAN": "is with a ring that is lost",
     "EVI_STATE_WAITING": "waits for readiness",
     "EVI_STATE_THREAD": "is with a thread",
     "EVI_STATE_PAUSED": "waits for a buffer",
@@ -176,7 +178,9 @@ class Loop:
         """The active ones."""
         if not int(self.it["ops"]):
             return []
-        return [self.library.pointer(w, "ev_op") for w in items(self.it["ops"]["active"])]
+        ops = self.it["ops"]
+        slots = (ops["slots"][place]["op"] for place in range(int(ops["slot_count"])))
+        return [op for op in slots if int(op)]
 
     # ---- dump ----
 

@@ -158,6 +158,14 @@ EVI void evi_loopring_configure (struct evi_loopring *it, unsigned exclude)
     it->no_alarm = evi_loopring_wants ("limit");
 }
 
+/* No two rings of a process have the same. */
+static unsigned loopring_next_epoch (void)
+{
+    static unsigned last;
+
+    return __atomic_add_fetch (&last, 1, __ATOMIC_RELAXED);
+}
+
 EVI int evi_loopring_open (struct ev_loop *loop, struct evi_loopring *it)
 {
     int err = evi_ring_open (&it->ring, it->submissions, it->completions, it->exclude);
@@ -165,7 +173,7 @@ EVI int evi_loopring_open (struct ev_loop *loop, struct evi_loopring *it)
     if (err < 0)
         return err;
     rings_add (loop);
-    it->epoch++;
+    it->epoch = loopring_next_epoch ();
     it->absolute = it->ring.features & EVI_FEAT_MIN_TIMEOUT && !it->no_absolute;
     it->verdict = 0;
     it->stash_count = 0;
@@ -193,9 +201,9 @@ EVI void evi_loopring_close (struct ev_loop *loop, struct evi_loopring *it)
         loop->riders.recall (loop);
     if (!mine) /* what a fork child reads there, its parent would not be told */
         loopring_close_event_fd (it);
-    evi_ring_close (&it->ring);
     if (loop->riders.lost)
         loop->riders.lost (loop);
+    evi_ring_close (&it->ring); /* if they have left it */
 }
 
 EVI void evi_loopring_free (struct evi_loopring *it)

@@ -12,7 +12,8 @@ struct evi_loopring {
     struct evi_ring ring;
     unsigned exclude; /* set-up flags that shall not be tried */
     unsigned submissions, completions;
-    unsigned epoch;  /* counts the rings this one has been: what was registered with an earlier one is gone */
+    unsigned
+        epoch; /* which ring this is, of all of the process: what was registered with another one is not here */
     int absolute;    /* time limits may be points in time */
     int no_absolute; /* the kernel says it can, and cannot */
     int stalls;      /* enters in a row that were refused for want of memory and moved nothing */
@@ -74,7 +75,7 @@ EVI int evi_loopring_wants (const char *word); /* … or whether it has that wor
 EVI void evi_loopring_configure (struct evi_loopring *it, unsigned exclude);
 EVI int evi_loopring_open (struct ev_loop *loop, struct evi_loopring *it); /* 0 or -errno */
 /* Takes back what operations have in flight, if the ring can still be spoken to, and closes it; operations that
- * are still on it are told that it is lost. Polls are the caller's. */
+ * are still on it go on waiting for its end. Polls are the caller's. */
 EVI void evi_loopring_close (struct ev_loop *loop, struct evi_loopring *it);
 EVI void evi_loopring_free (struct evi_loopring *it);
 /* Nonzero: ours to speak to: made by this process, entered by no other thread. */

@@ -36,7 +36,7 @@ struct ev_loop {
     struct {              /* what rooms that do not know ops/ call of it; NULL: there is no operation yet */
         void (*landed) (struct ev_loop *loop, uint64_t name, int32_t result, uint32_t flags);
         void (*recall) (struct ev_loop *loop); /* it is about to be closed: take back what is in flight */
-        void (*lost) (struct ev_loop *loop);   /* it is closed: nothing comes any more */
+        void (*lost) (struct ev_loop *loop);   /* it is closed next, unless they do that */
         /* Calls back with the name of each of its requests that is in the ring. */
         void (*names) (struct ev_loop *loop, void (*each) (const struct evi_ring *ring, uint64_t name));
         void (*reaped) (struct ev_loop *loop, int pid, int status); /* the default loop has reaped a child */

@@ -42,6 +42,17 @@ EVI int evi_pending_clear (struct ev_loop *loop, ev_watcher *w)
     return item->events;
 }
 
+EVI void evi_pending_clear_all (struct ev_loop *loop, int revents)
+{
+    for (int level = 0; level < EVI_LEVELS; level++)
+        for (unsigned i = 0; i < loop->pending.level[level].count; i++) {
+            const struct evi_item *item = &loop->pending.level[level].items[i];
+
+            if (item->w && item->events & revents)
+                evi_pending_clear (loop, item->w);
+        }
+}
+
 static struct evi_item pending_pop (struct evi_pending *pending)
 {
     int level = __builtin_clz (pending->busy) ^ 31; /* the highest */

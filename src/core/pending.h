@@ -24,6 +24,8 @@ struct evi_pending {
 EVI void evi_feed (struct ev_loop *loop, void *w, int revents);
 /* Takes a queued callback back; its bits, or 0. */
 EVI int evi_pending_clear (struct ev_loop *loop, ev_watcher *w);
+/* … all those with one of these bits. */
+EVI void evi_pending_clear_all (struct ev_loop *loop, int revents);
 /* Calls everything queued, through the program's hook if it has set one. */
 EVI void evi_pending_invoke (struct ev_loop *loop);
 /* A watcher that cannot be started: a message, and its callback with EV_ERROR. */

@@ -114,7 +114,7 @@ static int run_counts_time (const struct ev_loop *loop)
 static int run_is_restless (const struct ev_loop *loop, int flags, int knocked)
 {
     return (flags & EVRUN_NOWAIT) | (int) loop->idle_count | !loop->activecnt | knocked
-           | loop->fds.told_broken | loop->op_told;
+           | loop->fds.told_broken | loop->op_told | loop->op_started;
 }
 
 static ev_tstamp run_limit (struct ev_loop *loop, int flags, int knocked, ev_tstamp polled_at)
@@ -173,13 +173,13 @@ EVI_COLD static int run_recover (struct ev_loop *loop, int err)
     return 1;
 }
 
-/* What is left of the sleep. Operations may be lost with the backend, and descriptors refused by the new one: they are told
- * at once. */
+/* What is left of the sleep. Operations may have to go on elsewhere, and descriptors be refused by the new backend: that is
+ * seen to at once. */
 static ev_tstamp run_rest (struct ev_loop *loop, ev_tstamp limit)
 {
     ev_tstamp deadline = loop->deadline;
 
-    if (limit <= 0 || loop->op_told || loop->fds.told_broken)
+    if (limit <= 0 || loop->op_told || loop->op_started || loop->fds.told_broken)
         return 0;
     run_update_time (loop);
     return deadline > loop->clock.mono ? deadline - loop->clock.mono : 0;

@@ -109,6 +109,8 @@ static void stats_print (const struct ev_loop *loop, FILE *out)
         { "parked_many", s->parked_many },
         { "parked_idle", s->parked_idle },
         { "unparked", s->unparked },
+        { "rings_lost", s->rings_lost },
+        { "ops_lost", s->ops_lost },
         { "wakeups", s->wakeups },
         { "callbacks", s->callbacks },
         { "fallbacks", s->fallbacks },

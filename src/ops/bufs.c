@@ -55,7 +55,7 @@ static void bufs_free (struct ev_pool *pool)
     *at = pool->next;
     pool->loop->ops->lenders -= (unsigned) pool->lends;
     evi_pinned_end (pool);
-    evi_op_uring_withdraw (pool);
+    evi_ringbufs_end (pool);
     evi_sys_unmap (pool->memory, pool->size * pool->count);
     evi_resize (pool->free, 0);
     evi_resize (pool->lent, 0);
@@ -73,10 +73,10 @@ static int bufs_used_by (const struct ev_pool *pool, const ev_op *op)
 
 static int bufs_used (const struct ev_pool *pool)
 {
-    const struct evi_list *active = &pool->loop->ops->active;
+    const struct evi_ops *ops = pool->loop->ops;
 
-    for (unsigned i = 0; i < active->count; i++)
-        if (bufs_used_by (pool, (const ev_op *) active->items[i]))
+    for (unsigned at = 0; at < ops->slot_count; at++)
+        if (ops->slots[at].op && bufs_used_by (pool, ops->slots[at].op))
             return 1;
     return 0;
 }
@@ -136,7 +136,7 @@ static void bufs_put_back (struct ev_pool *pool, unsigned index)
 {
     pool->lent[index] = EVI_LENT_FREE;
     if (pool->kernel)
-        evi_op_uring_give (pool, index);
+        evi_ringbufs_give (pool, index);
     else
         pool->free[pool->free_count++] = (uint16_t) index;
     bufs_resume (pool);
@@ -144,7 +144,7 @@ static void bufs_put_back (struct ev_pool *pool, unsigned index)
 
 EVI int evi_bufs_any (const struct ev_pool *pool)
 {
-    return memchr (pool->lent, EVI_LENT_FREE, pool->count) != NULL;
+    return evi_ringbufs_reach (pool) && memchr (pool->lent, EVI_LENT_FREE, pool->count) != NULL;
 }
 
 /* Whoever was to have the last buffer that came back may have had no data for it, or was stopped meanwhile: while

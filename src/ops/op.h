@@ -1,9 +1,10 @@
-/* op.h: what the files of ops/ know of each other: an operation and its stages, what it needs on the side, and the
- * two engines that carry it out.
+/* op.h: what the files of ops/ know of each other: an operation and its states, its row in the table of kinds, what some
+ * need on the side, and the engines that carry it out.
  *
  * The contract of an engine: an operation that it has taken completes exactly once, through evi_op_done (one that
- * repeats: evi_op_arrive before that); never later than its data buffers are free again. What an engine cannot do
- * it gives back with evi_op_again and the hint to take the other road: the program does not notice. */
+ * repeats: evi_op_arrive before that); never before its memory is left alone. What an engine cannot do it does not take,
+ * or gives back with evi_op_again and the hint to take the other road: the program does not notice. Engines do not know
+ * each other. */
 #ifndef EVI_OP_H
 #define EVI_OP_H
 
@@ -16,7 +17,8 @@
 #include <stddef.h>
 #include <sys/uio.h>
 
-struct evi_sqe; /* backend/ring_abi.h */
+struct evi_sqe;     /* backend/ring_abi.h */
+struct evi_orphans; /* orphans.c */
 
 enum { /* op->code */
        EVI_CODE_NONE,
@@ -49,16 +51,21 @@ enum { /* op->code */
        EVI_CODES
 };
 
+_Static_assert(EVI_CODES <= 32, "ops->able and ops->plain have a bit for each");
+
 enum { /* op->state */
        EVI_STATE_IDLE,
        EVI_STATE_LINKED,  /* waits for the operation it is linked to */
        EVI_STATE_LANED,   /* waits behind another one on its descriptor */
        EVI_STATE_QUEUED,  /* will be handed to an engine at the next reify */
+       EVI_STATE_FOLLOWS, /* … when the one before it has been told */
        EVI_STATE_RING,    /* the kernel has it */
+       EVI_STATE_ORPHAN,  /* … on a ring that is closed, but not over */
        EVI_STATE_WAITING, /* waits for readiness */
        EVI_STATE_THREAD,  /* a thread has it, or will */
        EVI_STATE_PAUSED,  /* waits for a buffer of its pool */
-       EVI_STATE_OVER     /* its last result has arrived and is to be told */
+       EVI_STATE_OVER,    /* its last result has arrived and is to be told */
+       EVI_STATES
 };
 
 enum { /* op->wish: how the program, or its deadline, wants it to end */
@@ -82,16 +89,39 @@ enum {                         /* kind->traits */
        EVI_TRAIT_ARRIVES = 1,  /* its results are handed over one by one: it repeats, or makes a descriptor */
        EVI_TRAIT_MAKES_FD = 2, /* a result nobody is told of must be closed */
        EVI_TRAIT_POSITION = 4, /* in a lane only at the current position */
-       EVI_TRAIT_DIRECT = 8,   /* a system call that never sleeps: made on the spot */
-       EVI_TRAIT_FILE = 16     /* without a ring: in a thread */
+       EVI_TRAIT_VECTORS = 8,  /* its data is described by an array of vectors */
+       EVI_TRAIT_DONTWAIT = 16, /* its flags may have MSG_DONTWAIT */
+       EVI_TRAIT_BEGINS = 32    /* the ring begins what goes on without it */
 };
 
-enum { EVI_LANE_NONE = -1, EVI_LANE_RECV = 0, EVI_LANE_SEND = 1 };
+enum {                           /* kind->touches */
+       EVI_TOUCHES_DATA = 1,     /* the buffer, or where the vectors point; of statx what that is told */
+       EVI_TOUCHES_MESSAGE = 2,  /* a message header, the address and the control data it points to */
+       EVI_TOUCHES_POOL = 4,     /* any buffer of the pool that is not lent */
+       EVI_TOUCHES_ANYTHING = 8, /* what an entry of the program's points to */
+       EVI_TOUCHES_WORLD = 16    /* no memory: files, names, positions */
+};
 
+enum { EVI_LANE_NONE = -1, EVI_LANE_RECV = 0, EVI_LANE_SEND = 1, EVI_LANES };
+
+/* A row of the table of all operations: kinds.c. */
 struct evi_op_kind {
     const char *name;
     int8_t lane;
     uint8_t traits;
+    uint8_t touches; /* what the kernel may write to while it has it */
+    uint8_t opcode;  /* on a ring; 0: none, or the entry is the program's */
+    uint64_t needs;  /* … bits of the opcodes that it must have for that */
+    int (*fits) (struct ev_loop *loop,
+                 ev_op *op); /* does it take this one? 1: yes, 0: no, -errno. NULL: it does */
+    void (*fill) (const struct evi_ops *ops, struct evi_sqe *sqe,
+                  const ev_op *op); /* what is no copy; NULL: nothing */
+    void (*landed) (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t flags); /* NULL: never on a ring */
+    /* without one */
+    void (*begin) (struct ev_loop *loop, ev_op *op);
+    void (*go_on) (struct ev_loop *loop, ev_op *op);        /* its descriptor is ready */
+    ssize_t (*attempt) (ev_op *op);                         /* without sleeping; -EAGAIN: wait */
+    ssize_t (*call) (const ev_op *op, struct evi_job *job); /* in a thread */
 };
 EVI_DATA const struct evi_op_kind evi_op_kinds[EVI_CODES];
 
@@ -104,6 +134,11 @@ EVI_INLINE const struct evi_op_kind *evi_op_kind (const ev_op *op)
 EVI_INLINE int evi_op_at_offset (const ev_op *op)
 {
     return evi_op_kind (op)->traits & EVI_TRAIT_POSITION && op->offset >= 0;
+}
+
+EVI_INLINE int evi_op_reads (const ev_op *op)
+{
+    return evi_op_kind (op)->lane == EVI_LANE_RECV;
 }
 
 EVI_INLINE size_t evi_op_bytes (const struct iovec *vec, size_t count)
@@ -156,56 +191,75 @@ struct evi_lane {
     uint8_t direct_known; /* … reads until it is asked again */
 };
 
+/* Each active operation has one: op->active counts them from 1. */
 struct evi_slot {
-    uint64_t name; /* of the operation that has it; free: of the next */
-    union {
-        ev_op *op;
-        uint32_t next; /* free one */
-    } is;
+    ev_op *op;           /* NULL: it is free */
+    uint32_t generation; /* how many have had it: part of the names of their requests */
+    uint32_t next;       /* … the next free one */
 };
 
 _Static_assert(sizeof (struct evi_slot) <= 16, "four slots to a cache line");
 
+enum {
+    EVI_ROAD_READY,
+    EVI_ROAD_RING,
+    EVI_ROAD_LATER
+}; /* there is no ring; there is; it is about to be made anew */
+
+enum { EVI_LACKS_NOSIGNAL = 1 }; /* ops->lacks */
+
 struct evi_ops {
     struct ev_loop *loop;
-    struct evi_list active;
+    struct evi_slot *slots;
+    unsigned slot_count, slot_free, active;
     ev_op **queue; /* of those that wait to be handed to an engine; NULL: taken back */
     unsigned queued, queue_room;
-    struct evi_lane (*lanes)[2]; /* by descriptor */
+    struct evi_lane (*lanes)[EVI_LANES]; /* by descriptor */
     unsigned lane_count;
     struct evi_side *sides; /* unused ones */
     struct ev_pool *pools;
     struct evi_home home; /* where threads put what they have done */
     unsigned process;     /* evi_sys_process when it was made */
 
-    /* op_uring.c */
-    int forbidden; /* EVRING_OPS=ready */
-    int road;      /* where operations go until the next hand-out */
-    struct evi_slot *slots;
-    unsigned slot_count, slot_free, slot_last; /* _last: the one taken last */
-    unsigned flying;
-    unsigned epoch; /* of the ring that was last asked what it can do */
-    uint64_t knows; /* a bit per opcode of the ring */
-    uint32_t plain; /* a bit per code: the ring has it, and submission and completion are as the table says */
-    unsigned lacks; /* … found out by trying */
-    int recalling;  /* the ring is about to be closed */
-    int leash;      /* a pipe whose other end the ring holds; -1: none */
-    uint16_t groups; /* numbers of buffer groups given out */
-    ev_io *attached; /* its ring is not the backend's: what watches it */
+    /* on_ring.c */
+    int forbidden;        /* EVRING_OPS=ready */
+    int road;             /* EVI_ROAD_*: until the next hand-out */
+    unsigned flying;      /* in EVI_STATE_RING */
+    unsigned epoch;       /* of the ring that was last asked what it can do */
+    uint64_t knows;       /* a bit per opcode of the ring */
+    uint32_t able, plain; /* a bit per code: the ring has it; … and takes each one */
+    unsigned lacks;       /* … found out by trying */
+    int recalling;        /* the ring is about to be closed */
+    ev_op *last;          /* the one that was handed to the ring last */
+    uint16_t groups;      /* numbers of buffer groups given out */
+    ev_io *attached;      /* attached.c: what watches a ring that is not the backend's; NULL: there is none */
+
+    /* orphans.c */
+    int leash; /* a pipe whose other end the present ring holds; -1: none */
+    struct evi_orphans *orphans;
 
     unsigned lenders;      /* bufs.c: pools whose buffers the program takes */
     unsigned pinned_epoch; /* pinned.c: of the ring whose table this is about */
     uint32_t pinned_free;  /* … a bit per free place of it */
 };
 
-EVI_INLINE struct evi_lane *evi_op_lane (struct ev_loop *loop, const ev_op *op)
-{
-    return &loop->ops->lanes[op->fd][evi_op_kind (op)->lane];
-}
+/* ---- engines ---- */
+
+struct evi_engine {
+    int (*start) (struct ev_loop *loop, ev_op *op); /* nonzero: taken */
+    int (*take_back) (struct ev_loop *loop,
+                      ev_op *op); /* nonzero: it has not begun, nor will it. NULL: never */
+    int (*cancel) (struct ev_loop *loop,
+                   ev_op *op); /* asks for its end. Nonzero: nothing holds it any more */
+    void (*stop) (struct ev_loop *loop,
+                  ev_op *op); /* returns when nothing holds it: it is done, or given back */
+    void (*disown) (struct ev_loop *loop, ev_op *op); /* in a fork child: it is the parent's */
+};
+
+EVI_DATA const struct evi_engine evi_on_ring, evi_orphaned, evi_on_ready;
 
 /* ---- op.c ---- */
 
-EVI struct evi_side *evi_op_side (struct ev_loop *loop, ev_op *op); /* made when there is none yet */
 /* The end, with the result the engine has: the operation leaves its lane, is told, and what is linked starts. */
 EVI void evi_op_done (struct ev_loop *loop, ev_op *op, ssize_t result);
 /* The same for one in a lane that was done while it was being started: it counts as active until it is told. */
@@ -214,9 +268,10 @@ EVI void evi_op_done_active (struct ev_loop *loop, ev_op *op, ssize_t result);
 EVI void evi_op_arrive (struct ev_loop *loop, ev_op *op, ssize_t result, void *buf, int last);
 /* A receiver's, in the callback of its readiness: its own callback need not wait. It may end the operation. */
 EVI void evi_op_arrive_here (struct ev_loop *loop, ev_op *op, ssize_t result, void *buf);
+/* Its turn has come: its predecessor in the lane, or in the chain, is done, and yet to be told. */
+EVI void evi_op_follow (struct ev_loop *loop, ev_op *op);
 /* The engine gives it back: it will be handed out again, in its turn. */
 EVI void evi_op_again (struct ev_loop *loop, ev_op *op);
-EVI int evi_op_lane_fit (struct ev_loop *loop, int fd);    /* 0: there is a row for it; -EBADF */
 EVI void evi_op_unqueue (struct ev_loop *loop, ev_op *op); /* it is not to be handed out after all */
 EVI void evi_op_begin (ev_op *op, int code); /* for the set functions: all private members cleared */
 /* What is changed belongs to the program? */
@@ -233,44 +288,103 @@ EVI_INLINE void evi_op_must (int intact)
     if (EVI_UNLIKELY (!intact))
         evi_op_spoilt ();
 }
+/* Nothing that it is linked to stands before it. follows: what it was linked to is not told yet. */
+EVI void evi_op_enter (struct ev_loop *loop, ev_op *op, int follows);
+EVI void evi_op_activate (struct ev_loop *loop, ev_op *op);
+EVI void evi_op_deactivate (struct ev_loop *loop, ev_op *op);
+EVI void evi_op_tell (struct ev_loop *loop, ev_op *op);
+EVI void evi_op_end_early (struct ev_loop *loop, ev_op *op, int wish);
+/* Its callback. buf: of its pool, to be given back after it; or NULL. */
+EVI void evi_op_call (struct ev_loop *loop, ev_op *op, int revents, void *buf);
 
-/* ---- engines ---- */
+/* ---- lane.c ---- */
 
-/* Before operations are handed out: is there a ring, and may this thread speak to it? An operation that is alone there
- * may be done otherwise. */
-EVI void evi_op_uring_turn (struct ev_loop *loop);
-/* One that has just been started: to the ring, if that is ready for it, else back to be queued. */
-EVI void evi_op_uring_dispatch (struct ev_loop *loop, ev_op *op);
-/* Nonzero: taken. Zero: there is no ring, or it cannot do this. */
-EVI int evi_op_uring_start (struct ev_loop *loop, ev_op *op);
-/* Nonzero: the kernel has not seen it, nor will it. */
-EVI int evi_op_uring_take_back (struct ev_loop *loop, ev_op *op);
-EVI void evi_op_uring_cancel (struct ev_loop *loop, ev_op *op);
-EVI void evi_op_uring_stop (struct ev_loop *loop,
-                            ev_op *op); /* returns when the kernel is finished with it */
-EVI void evi_op_uring_open (struct ev_loop *loop);
-EVI void evi_op_uring_flush (struct ev_loop *loop);  /* an attached ring gets what was queued for it */
-EVI void evi_op_uring_reborn (struct ev_loop *loop); /* after a fork */
-EVI void evi_op_uring_close (struct ev_loop *loop);
-EVI void evi_op_uring_give (struct ev_pool *pool, unsigned index); /* a buffer goes back to the kernel */
-EVI void evi_op_uring_withdraw (struct ev_pool *pool); /* the kernel gets no buffers of it any more */
+EVI int evi_lane_fit (struct ev_loop *loop, int fd); /* 0: there is a row for it; -EBADF */
+/* Nonzero: it is the first, and may go on at once. Zero: it waits. There is a row for it. */
+EVI int evi_lane_join (struct ev_loop *loop, ev_op *op);
+/* The next one, if that may go on now; else NULL. */
+EVI ev_op *evi_lane_leave (struct ev_loop *loop, ev_op *op);
+EVI void evi_lane_verify (const struct evi_ops *ops);
 
+EVI_INLINE struct evi_lane *evi_op_lane (struct ev_loop *loop, const ev_op *op)
+{
+    return &loop->ops->lanes[op->fd][evi_op_kind (op)->lane];
+}
+
+/* ---- side.c: links, deadlines, results one by one ---- */
+
+EVI struct evi_side *evi_op_side (struct ev_loop *loop, ev_op *op); /* made when there is none yet */
+EVI void evi_side_free (struct ev_loop *loop, ev_op *op);
+EVI void evi_side_free_all (struct evi_ops *ops);
+/* Ends it in so many seconds, or asks for its end again. */
+EVI_COLD EVI void evi_side_start_timer (struct ev_loop *loop, ev_op *op, ev_tstamp seconds);
+EVI_COLD EVI void evi_side_ask_again (struct ev_loop *loop, ev_op *op);
+EVI void evi_side_stop_timer (struct ev_loop *loop, struct evi_side *side);
+EVI void evi_side_arrive (struct ev_loop *loop, ev_op *op, struct evi_arrival arrival);
+EVI void evi_side_feed (struct ev_loop *loop, struct evi_side *side);
+EVI void evi_side_drop (ev_op *op, const struct evi_arrival *arrival); /* nobody is told */
+EVI void evi_side_drop_all (struct ev_loop *loop, ev_op *op);
+/* Everything that is linked behind it waits from now on. */
+EVI_COLD EVI void evi_link_activate (struct ev_loop *loop, ev_op *op);
+/* The next in the chain may start, or all of them are off. */
+EVI_COLD EVI void evi_link_follow (struct ev_loop *loop, ev_op *op, int succeeded);
+EVI int evi_side_helps (void *w);
+
+/* ---- calls.c: what kinds.c names ---- */
+
+enum { EVI_TRY_IN_THREAD = -5000 }; /* it would sleep, and there is nothing to wait for */
+
+EVI ssize_t evi_try_nothing (ev_op *op);
+EVI ssize_t evi_try_raw (ev_op *op);
+EVI ssize_t evi_try_shutdown (ev_op *op);
+EVI ssize_t evi_try_socket (ev_op *op);
+EVI ssize_t evi_try_recv (ev_op *op);
+EVI ssize_t evi_try_send (ev_op *op);
+EVI ssize_t evi_try_recvmsg (ev_op *op);
+EVI ssize_t evi_try_sendmsg (ev_op *op);
+EVI ssize_t evi_try_connect (ev_op *op);
+EVI ssize_t evi_try_position (ev_op *op);
+
+typedef ssize_t evi_call (const ev_op *op, struct evi_job *job);
+
+EVI evi_call evi_call_connect, evi_call_position, evi_call_openat, evi_call_close, evi_call_fsync,
+    evi_call_fallocate, evi_call_ftruncate, evi_call_statx, evi_call_unlinkat, evi_call_renameat,
+    evi_call_mkdirat, evi_call_splice;
+
+/* The vectors of an operation that reads or writes; a plain buffer is one. */
+EVI const struct iovec *evi_op_vector (const ev_op *op, struct iovec *one, int *count);
+
+/* ---- on_ready.c ---- */
+
+typedef void evi_step (struct ev_loop *loop, ev_op *op);
+
+EVI evi_step evi_ready_begin, evi_ready_begin_position, evi_ready_begin_accept, evi_ready_begin_recv_pool,
+    evi_ready_begin_waitid, evi_ready_direct, evi_ready_thread, evi_ready_attempt, evi_ready_accept,
+    evi_ready_recv_pool, evi_ready_waitid;
+EVI int evi_ready_unblock (ev_op *op); /* 0 or -errno */
+EVI void evi_ready_reblock (ev_op *op);
 /* Reads what lies in memory already, on the spot. Nonzero: that was it. */
-EVI int evi_op_ready_read_now (struct ev_loop *loop, ev_op *op);
+EVI int evi_ready_read_now (struct ev_loop *loop, ev_op *op);
 /* Sends on the spot what a loop without a ring would send a little later, while it is in the processor's cache.
  * Nonzero: it waits for room, or is done and told next, and counts as active until then. Zero: it is to be queued,
  * with its result if it is done. */
-EVI int evi_op_ready_send_now (struct ev_loop *loop, ev_op *op);
-EVI void evi_op_ready_start (struct ev_loop *loop, ev_op *op);
-EVI void evi_op_ready_collect (struct ev_loop *loop); /* what threads have done */
-/* Gives up waiting, or asks a thread to. Nonzero: nothing holds it any more. */
-EVI int evi_op_ready_cancel (struct ev_loop *loop, ev_op *op);
-EVI void evi_op_ready_stop (struct ev_loop *loop, ev_op *op); /* returns when nothing holds it */
-EVI void evi_op_ready_thread (struct ev_loop *loop, ev_op *op);
-EVI int evi_op_ready_helps (ev_io *w);
-EVI void evi_op_ready_reaped (struct ev_loop *loop, int pid, int status);
-EVI void evi_op_ready_orphan (struct ev_loop *loop,
-                              ev_op *op); /* in a fork child: its thread is the parent's */
+EVI int evi_ready_send_now (struct ev_loop *loop, ev_op *op);
+EVI void evi_ready_collect (struct ev_loop *loop); /* what threads have done */
+EVI int evi_ready_helps (ev_io *w);
+EVI void evi_ready_reaped (struct ev_loop *loop, int pid, int status);
+
+/* ---- on_ring.c, orphans.c, attached.c; or no_ring.c ---- */
+
+/* Before operations are handed out: is there a ring, and may this thread speak to it? An operation that is alone there
+ * may be done otherwise. */
+EVI void evi_on_ring_turn (struct ev_loop *loop);
+/* One that has just been started goes to the ring, if that is ready for it. Zero: it is to be queued. */
+EVI int evi_on_ring_start_now (struct ev_loop *loop, ev_op *op);
+EVI void evi_on_ring_open (struct ev_loop *loop);
+EVI void evi_on_ring_reborn (struct ev_loop *loop); /* after a fork */
+EVI void evi_on_ring_close (struct ev_loop *loop);
+EVI void evi_attached_flush (
+    struct ev_loop *loop); /* a ring beside the backend gets what was queued for it */
 
 /* ---- bufs.c: buffers, each of which is free, with the kernel (which counts as free), or lent ---- */
 
@@ -292,16 +406,16 @@ struct ev_pool {
     unsigned pinned_epoch; /* of the ring that was asked to pin its memory */
     int pinned;            /* … where it did; -1: it did not */
 
-    /* op_uring.c */
-    struct evi_buf *kernel; /* the ring of buffers the kernel takes from; NULL: none */
-    unsigned mask;
+    /* ringbufs.c */
+    struct evi_buf *kernel; /* the queue of buffers the kernel takes from; NULL: none */
+    unsigned mask, epoch;   /* … of which ring */
     uint16_t tail, group;
 };
 
 enum { EVI_LENT_FREE, EVI_LENT_OUT, EVI_LENT_KEPT };
 
 EVI unsigned evi_bufs_index (const struct ev_pool *pool, const void *buf);
-EVI int evi_bufs_any (const struct ev_pool *pool);              /* some are free, wherever */
+EVI int evi_bufs_any (const struct ev_pool *pool);              /* some are free, and can be had */
 EVI void *evi_bufs_take (struct ev_pool *pool);                 /* NULL: empty */
 EVI void evi_bufs_untake (struct ev_pool *pool, void *buf);     /* nothing was put into it */
 EVI void *evi_bufs_lent (struct ev_pool *pool, unsigned index); /* the kernel has filled it */
@@ -314,6 +428,15 @@ EVI void evi_bufs_pause (struct ev_loop *loop, ev_op *op);
 EVI void evi_bufs_unpause (struct ev_op *op);
 EVI void evi_bufs_resume (struct ev_loop *loop); /* of every pool that has buffers again, one that waits */
 EVI void evi_bufs_close (struct ev_loop *loop);
+
+/* ---- ringbufs.c: those that the kernel chooses from ---- */
+
+EVI void evi_ringbufs_give (struct ev_pool *pool, unsigned index); /* a buffer goes back to the kernel */
+EVI void evi_ringbufs_withdraw (
+    struct ev_pool *pool); /* the kernel gets none of them any more, if it can be told */
+EVI void evi_ringbufs_end (struct ev_pool *pool);
+/* Zero: the kernel has them, for a ring that is lost. */
+EVI int evi_ringbufs_reach (const struct ev_pool *pool);
 
 /* ---- pinned.c: memory of pools that the ring knows ---- */
 

@@ -5,12 +5,9 @@
  *
  * Only of pools: memory of the program's own might be unmapped without our knowing, and the ring would go on with
  * pages that nobody sees. */
-#include "../backend/loopring.h"
-#include "op.h"
+#include "on_ring.h"
 
-#if EV_OP_ENABLE
-
-#if EV_USE_IOURING
+#if EV_OP_ENABLE && EV_USE_IOURING
 
 enum { PINNED_PLACES = 32 }; /* pools that can have it: as many as bits */
 
@@ -78,19 +75,5 @@ EVI void evi_pinned_end (struct ev_pool *pool)
     evi_ring_pin (&loop->ring->ring, (unsigned) pool->pinned, NULL, 0);
     loop->ops->pinned_free |= (uint32_t) 1 << pool->pinned;
 }
-
-#else
-
-EVI void evi_pinned_use (struct ev_loop *loop, struct evi_sqe *sqe)
-{
-    (void) loop, (void) sqe;
-}
-
-EVI void evi_pinned_end (struct ev_pool *pool)
-{
-    (void) pool;
-}
-
-#endif
 
 #endif

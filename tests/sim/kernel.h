@@ -99,7 +99,6 @@ struct file {
     uint8_t ours;      /* the program's, not the library's */
     uint8_t dirty;     /* closed or replaced while it was watched */
     uint8_t kept;      /* a request was to be taken back, and was armed once more */
-    uint8_t unseen;    /* accepted by a ring whose queues are not mapped any more */
     uint8_t stuck;     /* … lies in a ring that nobody can speak to */
     uint8_t in_place;  /* watched at once under the number of a file that was just told of */
     uint8_t faulted;   /* the kernel has refused something about it */
@@ -331,6 +330,7 @@ long ring_enter (int fd, unsigned submit, unsigned wait, unsigned flags, const v
 long ring_register (int fd, unsigned opcode, void *arg, unsigned count);
 void *ring_map (int fd, size_t size, uint64_t offset);
 void ring_release (int file);
+int ring_any_ending (void); /* nobody holds it, and it is not over */
 void ring_post (struct ring *ring, uint64_t user_data, int res, unsigned flags);
 int ring_has_news (const struct ring *ring);
 int ring_room (const struct ring *ring); /* a completion would not overflow */

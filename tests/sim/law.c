@@ -460,7 +460,7 @@ void law_closed (int file, uint32_t serial)
 void law_ended (void)
 {
     for (int fd = 3; fd < FDS; fd++)
-        if (k.fds[fd] >= 0 && !k.files[k.fds[fd]].ours && !(KNOWN_RING_LOST && k.files[k.fds[fd]].unseen))
+        if (k.fds[fd] >= 0 && !k.files[k.fds[fd]].ours)
             fail (17, "descriptor %d is still open after the loops are gone", fd);
     if (memory_live ())
         fail (17, "%d allocations are live after the loops are gone", memory_live ());
@@ -475,8 +475,6 @@ void law_exited (int killed)
         const struct file *f = &k.files[file];
 
         if (!f->kind || !f->ours || !f->pins || f->dirty || f->stuck || k.children_until > k.now)
-            continue;
-        if (KNOWN_ACCEPT_KEEPS_PORT && killed && law_deed_on (file))
             continue;
         if (!killed && f->kind == K_REGULAR) /* a worker reads it, to the end */
             continue;

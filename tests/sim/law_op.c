@@ -60,29 +60,14 @@ static struct deed *deed_at (const void *memory)
     return NULL;
 }
 
-/* The kernel may still be at one of its buffers. */
-static int is_excused (const struct deed *deed, const uint8_t *at)
-{
-    int area = at >= deed->data[1];
-
-    return KNOWN_RING_LOST && deed->lost_areas >> area & 1 && k.now < deed->lost_until;
-}
-
 static void put_into (struct deed *deed, const uint8_t *to, const uint8_t *bytes, int count)
 {
     const uint8_t *data = deed->data[deed->area];
 
-    if (!deed->started || to < data || to >= data + DEED_ROOM) {
-        if (is_excused (deed, to))
-            return;
+    if (!deed->started || to < data || to >= data + DEED_ROOM)
         fail (14, "the kernel writes to memory that deed %d has been given back", number_of (deed));
-    }
     if (deed->kind == K_REGULAR && to == data) /* read once more */
         deed->moved = 0;
-    if (deed->spoiled || is_excused (deed, to)) {
-        deed->spoiled = 1;
-        return;
-    }
     if (to != data + deed->moved || deed->moved + count > deed->size)
         fail (11, "deed %d has %d of %d bytes, and %d more come to place %d", number_of (deed), deed->moved,
               deed->size, count, (int) (to - data));
@@ -125,6 +110,12 @@ static int pool_user (int file)
     return first;
 }
 
+/* What a ring did before it was over can be read if its queues are in memory of the library. */
+static int can_tell_what_a_lost_ring_did (void)
+{
+    return k.profile->setup >> 14 & 1; /* NO_MMAP */
+}
+
 /* A ring that was lost chooses buffers: nobody hears of it. */
 static int is_pool_excused (void)
 {
@@ -132,7 +123,7 @@ static int is_pool_excused (void)
 
     for (int i = 0; i < stage.deeds_used; i++)
         lost |= stage.deeds[i].started && stage.deeds[i].pool && stage.deeds[i].lost;
-    return KNOWN_RING_LOST && lost;
+    return lost && !can_tell_what_a_lost_ring_did ();
 }
 
 /* Nobody knows any more which buffer is whose. */
@@ -193,21 +184,13 @@ void law_get (const void *from, int count, int file)
     if (!deed)
         fail (14, "the kernel sends what nobody has given it");
     if (!deed->started || (const uint8_t *) from - deed->data[deed->area] < 0
-        || (const uint8_t *) from >= deed->data[deed->area] + DEED_ROOM) {
-        if (is_excused (deed, from))
-            return;
+        || (const uint8_t *) from >= deed->data[deed->area] + DEED_ROOM)
         fail (14, "the kernel reads memory that deed %d has been given back", number_of (deed));
-    }
-    if (deed->spoiled || is_excused (deed, from)) {
-        deed->spoiled = 1;
-        return;
-    }
     if ((const uint8_t *) from != deed->data[deed->area] + deed->moved)
         fail (11, "deed %d has sent %d bytes, and goes on at place %d", number_of (deed), deed->moved,
               (int) ((const uint8_t *) from - deed->data[deed->area]));
     before = deed_before (deed);
-    if (before && before->moved < before->size && ev_is_active (&before->w) && !before->cancelled
-        && !before->spoiled)
+    if (before && before->moved < before->size && ev_is_active (&before->w) && !before->cancelled)
         fail (12, "deed %d is sent before deed %d is done", number_of (deed), number_of (before));
     deed->moved += count;
 }
@@ -225,7 +208,6 @@ void law_deed_starts (struct deed *deed)
     deed->cancelled = deed->cut = deed->spoiled = 0;
     deed->disturbed = deed->lost =
         (int8_t) (stage.moved[deed->loop] != 0); /* the ring it is put in is the old one */
-    deed->unsent = (int8_t) (stage.moved[deed->loop] != 0);
     deed->late = NEVER;
     deed->order = ++stage.deed_order;
     deed->makings = k.makings;
@@ -256,7 +238,7 @@ void law_deeds_disturbed (int lost)
     for (int i = 0; i < stage.deeds_used; i++) {
         stage.deeds[i].disturbed |= stage.deeds[i].started;
         if (stage.deeds[i].started && lost)
-            stage.deeds[i].lost = stage.deeds[i].unsent = 1;
+            stage.deeds[i].lost = 1;
     }
 }
 
@@ -268,12 +250,8 @@ static void deed_over (struct deed *deed, int succeeded)
     for (int i = 0; i < stage.deeds_used; i++)
         if (stage.deeds[i].started && stage.deeds[i].after == number_of (deed))
             next = &stage.deeds[i];
-    if (deed->lost && deed->started) {
-        deed->lost_areas |= (uint8_t) (1 << deed->area);
-        deed->lost_until = (k.now > k.children_until ? k.now : k.children_until) + LOST_LONGEST;
-        if (deed->pool)
-            stage.pool_lost_until = deed->lost_until;
-    }
+    if (deed->lost && deed->started && deed->pool)
+        stage.pool_lost_until = (k.now > k.children_until ? k.now : k.children_until) + LOST_LONGEST;
     deed->started = 0;
     deed->after = -1;
     deed->due = NEVER;
@@ -344,8 +322,8 @@ static void told_bytes (const struct deed *deed)
     ssize_t result = deed->w.result;
     int moved = (int) (result > 0 ? result : deed->kind == K_SOCKET ? (ssize_t) deed->w.moved : 0);
 
-    if ((deed->kind == K_REGULAR && result < 0) || deed->spoiled
-        || (KNOWN_RING_LOST && deed->lost && result < 0))
+    if ((deed->kind == K_REGULAR && result < 0)
+        || (deed->lost && result < 0 && !can_tell_what_a_lost_ring_did ()))
         return;
     if (moved != deed->moved)
         fail (11, "deed %d is told %ld, %lu moved, and the kernel has moved %d", number_of (deed),
@@ -419,11 +397,6 @@ static void told_last (struct deed *deed)
         fail (12, "deed %d was to come after one that has failed", number_of (deed));
 }
 
-static int is_swapped (const struct deed *before)
-{
-    return KNOWN_SWAPPED && (ev_is_pending (&before->w) || before->makings != k.makings);
-}
-
 static void told_life (const struct deed *deed, int revents)
 {
     int number = number_of (deed), repeats = deed->pool || deed->kind == K_LISTENER;
@@ -442,9 +415,9 @@ static void told_order (const struct deed *deed)
     const struct deed *before = deed_before (deed);
     int ended_early = deed->cancelled || deed->w.result == -ECANCELED || deed->w.result == -ETIMEDOUT;
 
-    if (before && !ended_early && !is_swapped (before))
+    if (before && !ended_early)
         fail (12, "deed %d is told before deed %d", number_of (deed), number_of (before));
-    if (deed->after >= 0 && !deed->cancelled && !is_swapped (&stage.deeds[deed->after]))
+    if (deed->after >= 0 && !deed->cancelled)
         fail (12, "deed %d is told before the one it is linked to, deed %d", number_of (deed), deed->after);
 }
 
@@ -488,8 +461,7 @@ static void drop_arrivals (const struct deed *deed)
 
 void law_deed_stopped (struct deed *deed, int was_active)
 {
-    if (ev_is_active (&deed->w)
-        || (ev_is_pending (&deed->w) && !(KNOWN_PENDING_AFTER && !stage.loop[deed->loop])))
+    if (ev_is_active (&deed->w) || ev_is_pending (&deed->w))
         fail (10, "deed %d is stopped, and active or pending", number_of (deed));
     if (moves_bytes (deed))
         told_bytes (deed);
@@ -530,7 +502,7 @@ int law_deeds_still (nanos until)
 {
     for (int i = 0; i < stage.deeds_used; i++)
         if (stage.deeds[i].started && stage.deeds[i].kind == K_REGULAR)
-            return KNOWN_STANDS_STILL && (k.polls_one || until <= k.now + LOST_LONGEST);
+            return k.polls_one || until <= k.now + LOST_LONGEST;
     return 0;
 }
 
@@ -566,15 +538,19 @@ static int deed_could (const struct deed *deed)
     }
 }
 
+/* What it had begun there may still do something; so may the buffers that the ring has. */
+static int waits_for_lost_ring (const struct deed *deed)
+{
+    return (deed->lost || deed->pool) && (k.now < k.children_until || ring_any_ending ());
+}
+
 static void deed_sleeps (struct deed *deed, nanos until)
 {
     int number = number_of (deed);
 
     if (ev_is_pending (&deed->w))
         fail (11, "sleeps though the callback of deed %d is still to come", number);
-    if (!(KNOWN_UNSENT
-          && (deed->unsent || deed->makings != k.makings || k.ring_refused || k.trouble & T_ENTER))
-        && deed_could (deed))
+    if (deed_could (deed) && !waits_for_lost_ring (deed))
         fail (11, "sleeps though deed %d could %s", number, deed->way == TAKES ? "take" : "give");
     if (deed->due != NEVER && deed->due > k.now && until > deed->due_high + DEED_LATE && !deed->cancelled
         && deed->after < 0)
@@ -609,7 +585,8 @@ void law_deeds_calm (int over)
 {
     for (int i = 0; i < stage.deeds_used; i++) {
         struct deed *deed = &stage.deeds[i];
-        int could = stage.loop[deed->loop] && deed_could (deed) && !is_disputed (deed) && !deed->spoiled;
+        int could =
+            stage.loop[deed->loop] && deed_could (deed) && !is_disputed (deed) && !waits_for_lost_ring (deed);
 
         if (!over || deed->tells || deed->moved != deed->moved_before)
             deed->could = (int8_t) could;

@@ -728,6 +728,14 @@ static void ring_deafen (const struct ring *ring, struct request *r)
         r->deaf = 1;
 }
 
+int ring_any_ending (void)
+{
+    for (int i = 0; i < (int) (sizeof k.rings / sizeof *k.rings); i++)
+        if (k.rings[i].used && k.rings[i].released)
+            return 1;
+    return 0;
+}
+
 /* Nobody holds it any more. Its requests end when the kernel has the time. */
 void ring_release (int file)
 {

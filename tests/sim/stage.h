@@ -164,13 +164,10 @@ struct deed { /* an operation */
     int8_t after;        /* … which has to succeed before, or -1 */
     int8_t cut;          /* … has not */
     int8_t cancelled;
-    int8_t disturbed;   /* it may end with ECANCELED, though nobody has asked for that */
-    uint8_t lost_areas; /* of its buffers: those that a ring had which was lost, */
-    nanos lost_until;   /* … and may have so long */
-    int8_t lost;        /* … and the ring it was in could not be spoken to */
+    int8_t disturbed; /* it may end with ECANCELED, though nobody has asked for that */
+    int8_t lost;      /* … and the ring it was in could not be spoken to */
     uint8_t manner;
-    int8_t unsent;  /* … or it may not have been sent to it yet */
-    int8_t spoiled; /* a ring that was lost has moved bytes of it */
+    int8_t spoiled; /* nobody knows any more which buffers of the pool are its own */
     int8_t could;   /* when the calm began */
     int tells, moved_before;
     int file, size, moved; /* moved: bytes that the kernel copied */

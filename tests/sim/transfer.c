@@ -151,8 +151,6 @@ static void try_accept (struct request *r)
             return;
         }
         law_excuse (1);
-        if (fd >= 0)
-            k.files[fd_file (fd)].unseen = transfer_ring (r)->blind;
         if (fd < 0 || !r->multi || !ring_room (transfer_ring (r))) {
             request_end (r, fd, 0);
             return;

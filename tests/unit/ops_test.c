@@ -22,8 +22,8 @@ static void forget (struct ev_loop *loop, uint64_t opcodes)
 {
     loop->ops->knows &= ~opcodes;
     for (unsigned code = 0; code < EVI_CODES; code++)
-        if (opcodes >> op_uring_opcodes[code] & 1)
-            loop->ops->plain &= ~((uint32_t) 1 << code);
+        if (evi_op_kinds[code].needs & opcodes)
+            loop->ops->able &= ~((uint32_t) 1 << code);
 }
 
 static void end (struct ev_loop *loop)
@@ -33,10 +33,10 @@ static void end (struct ev_loop *loop)
 }
 
 static const unsigned opcodes[] = {
-    EVI_OP_READV,     EVI_OP_WRITEV,     EVI_OP_FSYNC,  EVI_OP_SENDMSG,  EVI_OP_RECVMSG,  EVI_OP_ACCEPT,
-    EVI_OP_CONNECT,   EVI_OP_FALLOCATE,  EVI_OP_OPENAT, EVI_OP_STATX,    EVI_OP_READ,     EVI_OP_WRITE,
-    EVI_OP_SEND,      EVI_OP_RECV,       EVI_OP_SPLICE, EVI_OP_RENAMEAT, EVI_OP_UNLINKAT, EVI_OP_MKDIRAT,
-    EVI_OP_FTRUNCATE, EVI_OP_SENDMSG_ZC, /* the sign of a kernel whose close is good */
+    EVI_OP_READV,    EVI_OP_WRITEV,    EVI_OP_FSYNC,     EVI_OP_SENDMSG,    EVI_OP_RECVMSG,
+    EVI_OP_CONNECT,  EVI_OP_FALLOCATE, EVI_OP_OPENAT,    EVI_OP_STATX,      EVI_OP_READ,
+    EVI_OP_WRITE,    EVI_OP_SEND,      EVI_OP_RECV,      EVI_OP_SPLICE,     EVI_OP_RENAMEAT,
+    EVI_OP_UNLINKAT, EVI_OP_MKDIRAT,   EVI_OP_FTRUNCATE, EVI_OP_SENDMSG_ZC, /* the sign of a kernel whose close is good */
 };
 
 TEST (operation_the_kernel_lacks_is_done_on_the_other_road)
@@ -57,10 +57,10 @@ TEST (operation_the_kernel_lacks_is_done_on_the_other_road)
     }
 }
 
-/* Signs of what else a kernel can do: repeat an accept, repeat a receive, send without copying. */
+/* Signs of what else a kernel can do: repeat a receive, send without copying. */
 TEST (kernel_that_cannot_repeat_is_asked_again_and_again)
 {
-    static const unsigned signs[] = { EVI_OP_SOCKET, EVI_OP_SEND_ZC };
+    static const unsigned signs[] = { EVI_OP_SEND_ZC };
 
     for (unsigned i = 0; i < EVI_COUNT (signs); i++) {
         struct ev_loop *loop = ring_loop ();

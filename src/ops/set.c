@@ -1,5 +1,5 @@
-/* op_set.c: what each operation is given: the doors ev_NAME_set. Where a parameter is kept is where a submission
- * has it, so that op_uring.c copies; exceptions are named there. */
+/* set.c: what each operation is given: the doors ev_NAME_set. Where a parameter is kept is where a submission
+ * has it, so that kinds.c copies; exceptions are named there. */
 #include "op.h"
 
 #if EV_OP_ENABLE

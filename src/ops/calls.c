@@ -1,0 +1,352 @@
+/* calls.c: the system call of each operation, for where no ring makes it. evi_try_*: without sleeping, whatever O_NONBLOCK
+ * says; -EAGAIN: not yet. evi_call_*: in a thread, as long as it takes. What they mean is what the ring's mean. */
+#include "op.h"
+
+#if EV_OP_ENABLE
+
+#include "../base/sys_op.h"
+
+#include <limits.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum {
+    CALLS_VECTORS = 16,  /* pieces of a message sent again after a short count */
+    CALLS_SPLICE_MS = 20 /* how often a splice that waits looks whether it is still wanted */
+};
+
+/* ---- on the spot ---- */
+
+EVI ssize_t evi_try_nothing (ev_op *op)
+{
+    (void) op;
+    return -EINVAL;
+}
+
+/* A raw entry has no other way than the ring. */
+EVI ssize_t evi_try_raw (ev_op *op)
+{
+    (void) op;
+    return -EOPNOTSUPP;
+}
+
+EVI ssize_t evi_try_shutdown (ev_op *op)
+{
+    return evi_sys_shutdown (op->fd, (int) op->flags);
+}
+
+EVI ssize_t evi_try_socket (ev_op *op)
+{
+    return evi_sys_socket (op->fd_to, (int) op->flags, (int) op->size);
+}
+
+/* ---- sockets ---- */
+
+EVI ssize_t evi_try_recv (ev_op *op)
+{
+    ssize_t got = evi_sys_recv (op->fd, (char *) op->buf + op->moved, op->size - op->moved, (int) op->flags);
+
+    if (got <= 0)
+        return op->moved && got != -EAGAIN ? (ssize_t) op->moved : got;
+    op->moved += (size_t) got;
+    if (op->flags & MSG_PEEK) /* what is looked at stays there: no sum */
+        op->moved = (size_t) got;
+    else if (op->flags & MSG_WAITALL && op->moved < op->size)
+        return -EAGAIN;
+    return (ssize_t) op->moved;
+}
+
+EVI ssize_t evi_try_send (ev_op *op)
+{
+    const char *data = op->buf;
+    ssize_t put;
+
+    do {
+        put = evi_sys_send (op->fd, data + op->moved, op->size - op->moved, (int) op->flags);
+        if (put < 0)
+            return put;
+        op->moved += (size_t) put;
+    } while (op->moved < op->size && put > 0 && !(op->flags & MSG_DONTWAIT));
+    return (ssize_t) op->moved;
+}
+
+EVI ssize_t evi_try_recvmsg (ev_op *op)
+{
+    return evi_sys_recvmsg (op->fd, op->buf, (int) op->flags);
+}
+
+/* What is left of vectors after `done` bytes. How many pieces. */
+static int calls_rest (const struct iovec *vec, size_t count, size_t done, struct iovec rest[CALLS_VECTORS])
+{
+    int pieces = 0;
+
+    for (size_t i = 0; i < count && pieces < CALLS_VECTORS; i++) {
+        if (done >= vec[i].iov_len) {
+            done -= vec[i].iov_len;
+            continue;
+        }
+        rest[pieces].iov_base = (char *) vec[i].iov_base + done;
+        rest[pieces++].iov_len = vec[i].iov_len - done;
+        done = 0;
+    }
+    return pieces;
+}
+
+/* The message from where it has come to: ancillary data went with the first byte. */
+static ssize_t calls_sendmsg_rest (const ev_op *op, const struct msghdr *message)
+{
+    struct iovec rest[CALLS_VECTORS];
+    struct msghdr part = *message;
+
+    part.msg_iov = rest;
+    part.msg_iovlen = (size_t) calls_rest (message->msg_iov, message->msg_iovlen, op->moved, rest);
+    part.msg_control = NULL;
+    part.msg_controllen = 0;
+    return evi_sys_sendmsg (op->fd, &part, (int) op->flags);
+}
+
+EVI ssize_t evi_try_sendmsg (ev_op *op)
+{
+    const struct msghdr *message = op->buf;
+    size_t total;
+
+    if (!message)
+        return -EFAULT;
+    total = evi_op_bytes (message->msg_iov, message->msg_iovlen);
+    do {
+        ssize_t put =
+            op->moved ? calls_sendmsg_rest (op, message) : evi_sys_sendmsg (op->fd, message, (int) op->flags);
+
+        if (put < 0)
+            return put;
+        op->moved += (size_t) put;
+        if (!put)
+            break;
+    } while (op->moved < total && !(op->flags & MSG_DONTWAIT));
+    return (ssize_t) op->moved;
+}
+
+static int calls_is_inet (const struct sockaddr *address)
+{
+    return address->sa_family == AF_INET || address->sa_family == AF_INET6;
+}
+
+/* How the attempt has ended. The second connect does not connect: it makes the socket notice that it is, or, of TCP,
+ * that it is not, and may try again. */
+static int calls_connected (const ev_op *op)
+{
+    int err, noticed;
+
+    if (!evi_sys_poll_one (op->fd, POLLOUT, 0))
+        return -EAGAIN;
+    err = evi_sys_connected (op->fd);
+    if (err && !calls_is_inet (op->buf))
+        return err;
+    noticed = evi_sys_connect (op->fd, op->buf, (unsigned) op->offset);
+    if (err)
+        return err;
+    return noticed == -EISCONN ? 0 : noticed;
+}
+
+/* Of one that had begun on a ring that is lost: it goes on, or has ended well. */
+static int calls_goes_on (const ev_op *op, int err)
+{
+    if (!(op->hint & EVI_HINT_READY))
+        return err;
+    return err == -EALREADY ? -EINPROGRESS : err == -EISCONN ? 0 : err;
+}
+
+/* A local socket with a full backlog: there is nothing to wait for. */
+EVI ssize_t evi_try_connect (ev_op *op)
+{
+    int err;
+
+    if (op->state == EVI_STATE_WAITING)
+        return calls_connected (op);
+    err = evi_ready_unblock (op);
+    if (!err)
+        err = calls_goes_on (op, evi_sys_connect (op->fd, op->buf, (unsigned) op->offset));
+    if (err == -EINPROGRESS)
+        return -EAGAIN;
+    evi_ready_reblock (op);
+    return err == -EAGAIN ? EVI_TRY_IN_THREAD : err;
+}
+
+EVI ssize_t evi_call_connect (const ev_op *op, struct evi_job *job)
+{
+    (void) job;
+    return evi_sys_connect (op->fd, op->buf, (unsigned) op->offset);
+}
+
+/* ---- reading and writing: by what the descriptor is ---- */
+
+EVI const struct iovec *evi_op_vector (const ev_op *op, struct iovec *one, int *count)
+{
+    if (evi_op_kind (op)->traits & EVI_TRAIT_VECTORS) {
+        *count = (int) op->size;
+        return op->buf;
+    }
+    one->iov_base = op->buf;
+    one->iov_len = op->size;
+    *count = 1;
+    return one;
+}
+
+static ssize_t calls_try_socket (ev_op *op)
+{
+    struct iovec one;
+    struct msghdr message = { 0 };
+    int count;
+
+    message.msg_iov = (struct iovec *) evi_op_vector (op, &one, &count);
+    message.msg_iovlen = (size_t) count;
+    return evi_op_reads (op) ? evi_sys_recvmsg (op->fd, &message, 0) : evi_sys_sendmsg (op->fd, &message, 0);
+}
+
+/* The first bytes of vectors, `most` of them. How many pieces. */
+static int calls_first (const struct iovec *vec, int count, size_t most, struct iovec first[CALLS_VECTORS])
+{
+    int pieces = 0;
+
+    for (int i = 0; i < count && most && pieces < CALLS_VECTORS; i++) {
+        first[pieces] = vec[i];
+        if (first[pieces].iov_len > most)
+            first[pieces].iov_len = most;
+        most -= first[pieces++].iov_len;
+    }
+    return pieces;
+}
+
+/* A pipe or terminal that is ready takes or gives something without sleeping: any number of bytes that are there,
+ * PIPE_BUF bytes of room (pipe(7)). More at once only if it cannot put us to sleep. */
+static ssize_t calls_try_stream (ev_op *op)
+{
+    struct iovec one, first[CALLS_VECTORS];
+    const struct iovec *vec;
+    int events = evi_op_reads (op) ? POLLIN : POLLOUT, count, nonblocking = evi_sys_fd_nonblocking (op->fd);
+    int ready = nonblocking > 0 ? events : evi_sys_poll_one (op->fd, events, 0);
+
+    if (nonblocking < 0 || ready < 0)
+        return nonblocking < 0 ? nonblocking : ready;
+    if (!ready)
+        return -EAGAIN;
+    vec = evi_op_vector (op, &one, &count);
+    if (evi_op_reads (op))
+        return evi_sys_readv (op->fd, vec, count, -1);
+    if (nonblocking)
+        return evi_sys_writev_quiet (op->fd, vec, count);
+    return evi_sys_writev_quiet (op->fd, first, calls_first (vec, count, PIPE_BUF, first));
+}
+
+/* It would have to wait. For what? A call that moves nothing knows what can never be read, or written to; and who wants
+ * no bytes has them. */
+static ssize_t calls_prospects (const ev_op *op, int socket)
+{
+    struct iovec one;
+    int count;
+    const struct iovec *vec = evi_op_vector (op, &one, &count);
+    ssize_t answer = 0;
+
+    if (!socket)
+        answer =
+            evi_op_reads (op) ? evi_sys_readv (op->fd, NULL, 0, -1) : evi_sys_writev (op->fd, NULL, 0, -1);
+    if (answer < 0)
+        return answer;
+    return evi_op_bytes (vec, (size_t) count) ? -EAGAIN : 0;
+}
+
+EVI ssize_t evi_try_position (ev_op *op)
+{
+    int socket = evi_sys_kind (op->fd) == EVI_KIND_SOCKET;
+    ssize_t result;
+
+    if (EVI_UNLIKELY (!op->buf && op->size && evi_op_kind (op)->traits & EVI_TRAIT_VECTORS))
+        return -EFAULT; /* a ring looks at the vectors first */
+    result = socket ? calls_try_socket (op) : calls_try_stream (op);
+    return result == -EAGAIN && op->state != EVI_STATE_WAITING ? calls_prospects (op, socket) : result;
+}
+
+EVI ssize_t evi_call_position (const ev_op *op, struct evi_job *job)
+{
+    struct iovec one;
+    int count;
+    const struct iovec *vec = evi_op_vector (op, &one, &count);
+
+    (void) job;
+    return evi_op_reads (op) ? evi_sys_readv (op->fd, vec, count, op->offset)
+                             : evi_sys_writev (op->fd, vec, count, op->offset);
+}
+
+/* ---- files ---- */
+
+EVI ssize_t evi_call_openat (const ev_op *op, struct evi_job *job)
+{
+    (void) job;
+    return evi_sys_openat (op->fd, op->buf, (int) op->flags, (unsigned) op->size);
+}
+
+EVI ssize_t evi_call_close (const ev_op *op, struct evi_job *job)
+{
+    (void) job;
+    return evi_sys_close (op->fd);
+}
+
+EVI ssize_t evi_call_fsync (const ev_op *op, struct evi_job *job)
+{
+    (void) job;
+    return evi_sys_fsync (op->fd, op->flags != 0);
+}
+
+EVI ssize_t evi_call_fallocate (const ev_op *op, struct evi_job *job)
+{
+    (void) job;
+    return evi_sys_fallocate (op->fd, (int) op->size, op->offset, op->offset_to);
+}
+
+EVI ssize_t evi_call_ftruncate (const ev_op *op, struct evi_job *job)
+{
+    (void) job;
+    return evi_sys_ftruncate (op->fd, op->offset);
+}
+
+EVI ssize_t evi_call_statx (const ev_op *op, struct evi_job *job)
+{
+    (void) job;
+    return evi_sys_statx (op->fd, op->buf, (int) op->flags, (unsigned) op->size, op->more);
+}
+
+EVI ssize_t evi_call_unlinkat (const ev_op *op, struct evi_job *job)
+{
+    (void) job;
+    return evi_sys_unlinkat (op->fd, op->buf, (int) op->flags);
+}
+
+EVI ssize_t evi_call_renameat (const ev_op *op, struct evi_job *job)
+{
+    (void) job;
+    return evi_sys_renameat (op->fd, op->buf, op->fd_to, op->more, op->flags);
+}
+
+EVI ssize_t evi_call_mkdirat (const ev_op *op, struct evi_job *job)
+{
+    (void) job;
+    return evi_sys_mkdirat (op->fd, op->buf, (unsigned) op->size);
+}
+
+EVI ssize_t evi_call_splice (const ev_op *op, struct evi_job *job)
+{
+    for (;;) {
+        ssize_t moved = evi_sys_splice (op->fd, op->offset, op->fd_to, op->offset_to, op->size,
+                                        op->flags | EVI_SPLICE_NONBLOCK);
+
+        if (moved != -EAGAIN || op->flags & EVI_SPLICE_NONBLOCK)
+            return moved;
+        if (__atomic_load_n (&job->cancelled, __ATOMIC_RELAXED))
+            return -ECANCELED;
+        evi_sys_poll_one (op->fd, POLLIN, CALLS_SPLICE_MS);
+        evi_sys_poll_one (op->fd_to, POLLOUT, CALLS_SPLICE_MS);
+    }
+}
+
+#endif

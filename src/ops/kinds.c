@@ -1,0 +1,305 @@
+/* kinds.c: all that is to be said of each operation, a row each: what it is called, in which order it stands, what the
+ * kernel may touch while it flies, how it becomes a submission and what its completion means, how it is tried without
+ * a ring, what a thread does. A new operation is a row here, a set function, a test and a page. */
+#include "op.h"
+#include "on_ring.h"
+
+#if EV_OP_ENABLE
+
+#include "../base/sys_op.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+#if EV_USE_IOURING
+
+/* ---- does the ring take it? 1: yes; 0: it goes the other way; -errno: nobody does ---- */
+
+enum {
+    KINDS_VECTORS_MAX = 1024,       /* some kernels call more of them EINVAL, the system call says EMSGSIZE */
+    KINDS_BYTES_MAX = 0x7ffff000,   /* what one call of the kernel moves at most */
+    KINDS_OPCODE_FILES_UPDATE = 20, /* of raw entries */
+    KINDS_OPCODE_OPENAT2 = 28,
+    KINDS_OPCODE_TEE = 33,
+    KINDS_OPCODE_MSG_RING = 40,
+    KINDS_MSG_SEND_FD = 1,
+    KINDS_FIXED_FILE = 1 << 0
+};
+
+#define KINDS_BIT(opcode) ((uint64_t) 1 << (opcode))
+
+static int fits_message (struct ev_loop *loop, ev_op *op)
+{
+    const struct msghdr *message = op->buf;
+
+    (void) loop;
+    return message && message->msg_iovlen <= KINDS_VECTORS_MAX;
+}
+
+static int fits_pool (struct ev_loop *loop, ev_op *op)
+{
+    struct ev_pool *pool = op->more;
+
+    return pool->loop == loop && evi_ringbufs_register (loop, pool);
+}
+
+static int fits_send_zc (struct ev_loop *loop, ev_op *op)
+{
+    if (!(loop->ops->knows & KINDS_BIT (EVI_OP_SEND_ZC)))
+        op->hint |= EVI_HINT_LESSER;
+    return 1;
+}
+
+/* Writing must not raise SIGPIPE. Since 6.18 a write can be asked to be quiet; before, only files are written to on
+ * the ring. */
+static int fits_write (struct ev_loop *loop, ev_op *op)
+{
+    if (!(loop->ops->lacks & EVI_LACKS_NOSIGNAL))
+        return 1;
+    op->hint |= EVI_HINT_LESSER;
+    return evi_sys_kind (op->fd) == EVI_KIND_FILE;
+}
+
+/* The ring's table of files is ours, and what is in it too. An entry that names a place in it, to use or to fill it, shall
+ * find what it would without one. */
+static int names_registered_file (const struct evi_sqe *sqe)
+{
+    switch (sqe->opcode) {
+    case KINDS_OPCODE_FILES_UPDATE:
+        return 1;
+    case EVI_OP_ACCEPT:
+    case EVI_OP_OPENAT:
+    case KINDS_OPCODE_OPENAT2:
+    case EVI_OP_CLOSE:
+    case EVI_OP_SOCKET: /* the place is where a splice has its second descriptor */
+        if (sqe->splice_fd_in)
+            return 1;
+        break;
+    case EVI_OP_SPLICE:
+    case KINDS_OPCODE_TEE:
+        if (sqe->op_flags >> 31) /* SPLICE_F_FD_IN_FIXED */
+            return 1;
+        break;
+    case KINDS_OPCODE_MSG_RING:
+        if (sqe->addr == KINDS_MSG_SEND_FD)
+            return 1;
+        break;
+    default:
+        break;
+    }
+    return sqe->flags & KINDS_FIXED_FILE;
+}
+
+/* Links and drain would tie it to requests of ours; the rest would keep its completion, or its buffer, from us. */
+static int fits_raw (struct ev_loop *loop, ev_op *op)
+{
+    const unsigned refused = EVI_SQE_IO_DRAIN | EVI_SQE_IO_LINK | EVI_SQE_IO_HARDLINK | EVI_SQE_BUFFER_SELECT
+                             | EVI_SQE_CQE_SKIP_SUCCESS;
+    const struct evi_sqe *sqe = op->buf;
+
+    (void) loop;
+    if (!sqe)
+        return -EFAULT;
+    if (sqe->flags & refused)
+        return -EINVAL;
+    return names_registered_file (sqe) ? -EBADF : 1;
+}
+
+/* ---- the submission, where it is not a copy: parameters are kept where a submission has them ---- */
+
+static void fill_data (struct evi_sqe *sqe, const ev_op *op)
+{
+    size_t left = op->size - op->moved;
+
+    sqe->addr = (uintptr_t) op->buf + op->moved;
+    sqe->len = left > KINDS_BYTES_MAX ? KINDS_BYTES_MAX : (uint32_t) left;
+}
+
+EVI void evi_kinds_fill (struct evi_sqe *sqe, const ev_op *op)
+{
+    sqe->opcode = evi_op_kind (op)->opcode;
+    sqe->fd = op->fd;
+    sqe->addr = (uintptr_t) op->buf;
+    sqe->len = op->size > KINDS_BYTES_MAX ? KINDS_BYTES_MAX : (uint32_t) op->size;
+    sqe->off = (uint64_t) op->offset;
+    sqe->op_flags = op->flags;
+}
+
+/* Before 6.1 the kernel too goes on by itself, but a request that is taken back in the middle answers ECANCELED and
+ * keeps to itself how far it came. There we go on. */
+static int keeps_count (const struct evi_ops *ops)
+{
+    return ops->knows & KINDS_BIT (EVI_OP_SENDMSG_ZC) ? 1 : 0;
+}
+
+static void fill_recv (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
+{
+    fill_data (sqe, op);
+    if (!keeps_count (ops))
+        sqe->op_flags &= ~(uint32_t) MSG_WAITALL;
+}
+
+static void fill_recv_pool (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
+{
+    const struct ev_pool *pool = op->more;
+
+    (void) ops;
+    sqe->ioprio = EVI_RECV_MULTISHOT;
+    sqe->flags = EVI_SQE_BUFFER_SELECT;
+    sqe->buf_index = pool->group;
+}
+
+/* The kernel may go on by itself after a short count. */
+static unsigned whole_flag (const struct evi_ops *ops, const ev_op *op)
+{
+    return op->flags & MSG_DONTWAIT || !keeps_count (ops) ? 0 : MSG_WAITALL;
+}
+
+static void fill_send (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
+{
+    fill_data (sqe, op);
+    sqe->op_flags |= MSG_NOSIGNAL | whole_flag (ops, op);
+}
+
+static void fill_send_zc (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
+{
+    fill_send (ops, sqe, op);
+    if (op->hint & EVI_HINT_LESSER)
+        sqe->opcode = EVI_OP_SEND;
+}
+
+/* Ancillary data goes with the first byte: some kernels before 6.5 send it again with the rest. */
+static void fill_sendmsg (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
+{
+    const struct msghdr *message = op->buf;
+
+    sqe->op_flags |= MSG_NOSIGNAL | (message->msg_controllen ? 0 : whole_flag (ops, op));
+}
+
+static void fill_write (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
+{
+    (void) ops;
+    sqe->op_flags = op->hint & EVI_HINT_LESSER ? 0 : EVI_RWF_NOSIGNAL;
+}
+
+static void fill_fallocate (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
+{
+    (void) ops;
+    sqe->addr = (uint64_t) op->offset_to;
+}
+
+static void fill_statx (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
+{
+    (void) ops;
+    sqe->off = (uintptr_t) op->more;
+}
+
+static void fill_renameat (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
+{
+    (void) ops;
+    sqe->len = (uint32_t) op->fd_to;
+    sqe->off = (uintptr_t) op->more;
+}
+
+static void fill_splice (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
+{
+    (void) ops;
+    sqe->fd = op->fd_to;
+    sqe->off = (uint64_t) op->offset_to;
+    sqe->addr = (uint64_t) op->offset;
+    sqe->splice_fd_in = op->fd;
+}
+
+static void fill_raw (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
+{
+    (void) ops;
+    memcpy (sqe, op->buf, sizeof *sqe);
+}
+
+#define RIDES(name, fits_it, fill_it, land)                                                        \
+    .opcode = EVI_OP_##name, .needs = KINDS_BIT (EVI_OP_##name), .fits = fits_it, .fill = fill_it, \
+    .landed = evi_land_##land
+#define RIDES_AS(name, also, land)                                                           \
+    .opcode = EVI_OP_##name, .needs = KINDS_BIT (EVI_OP_##name) | KINDS_BIT (EVI_OP_##also), \
+    .landed = evi_land_##land
+#define RIDES_RAW .fits = fits_raw, .fill = fill_raw, .landed = evi_land_raw
+
+#else
+
+#define RIDES(name, fits, fill, land) .opcode = 0
+#define RIDES_AS(name, also, land) .opcode = 0
+#define RIDES_RAW .opcode = 0
+
+#endif
+
+/* ---- the rows ---- */
+
+#define TRIES(how) .begin = evi_ready_begin, .go_on = evi_ready_attempt, .attempt = evi_try_##how
+#define POSITION                                                                                \
+    .begin = evi_ready_begin_position, .go_on = evi_ready_attempt, .attempt = evi_try_position, \
+    .call = evi_call_position
+#define CALLS(how) .begin = evi_ready_thread, .call = evi_call_##how
+#define DIRECT(how) .begin = evi_ready_direct, .attempt = evi_try_##how
+#define REPEATS(how) .begin = evi_ready_begin_##how, .go_on = evi_ready_##how
+
+EVI_HOME const struct evi_op_kind evi_op_kinds[EVI_CODES] = {
+    [EVI_CODE_NONE] = { "not set", EVI_LANE_NONE, 0, 0, DIRECT (nothing) },
+
+    /* on a ring it would hold the port when the process is killed (decision 0010) */
+    [EVI_CODE_ACCEPT] = { "accept", EVI_LANE_RECV, EVI_TRAIT_ARRIVES | EVI_TRAIT_MAKES_FD, 0,
+                          REPEATS (accept) },
+    [EVI_CODE_CONNECT] = { "connect", EVI_LANE_SEND, EVI_TRAIT_BEGINS, 0, RIDES (CONNECT, NULL, NULL, once),
+                           TRIES (connect), .call = evi_call_connect },
+    [EVI_CODE_RECV] = { "recv", EVI_LANE_RECV, EVI_TRAIT_DONTWAIT, EVI_TOUCHES_DATA,
+                        RIDES (RECV, NULL, fill_recv, recv), TRIES (recv) },
+    [EVI_CODE_RECV_POOL] = { "recv_pool", EVI_LANE_RECV, EVI_TRAIT_ARRIVES, EVI_TOUCHES_POOL,
+                             RIDES (RECV, fits_pool, fill_recv_pool, pool), REPEATS (recv_pool) },
+    [EVI_CODE_SEND] = { "send", EVI_LANE_SEND, EVI_TRAIT_DONTWAIT, 0, RIDES (SEND, NULL, fill_send, send),
+                        TRIES (send) },
+    [EVI_CODE_SEND_ZC] = { "send_zc", EVI_LANE_SEND, EVI_TRAIT_DONTWAIT, 0,
+                           RIDES (SEND, fits_send_zc, fill_send_zc, send_zc), TRIES (send) },
+    [EVI_CODE_RECVMSG] = { "recvmsg", EVI_LANE_RECV, EVI_TRAIT_DONTWAIT,
+                           EVI_TOUCHES_DATA | EVI_TOUCHES_MESSAGE, RIDES (RECVMSG, fits_message, NULL, once),
+                           TRIES (recvmsg) },
+    [EVI_CODE_SENDMSG] = { "sendmsg", EVI_LANE_SEND, EVI_TRAIT_DONTWAIT, 0,
+                           RIDES (SENDMSG, fits_message, fill_sendmsg, sendmsg), TRIES (sendmsg) },
+    [EVI_CODE_SHUTDOWN] = { "shutdown", EVI_LANE_SEND, 0, 0, DIRECT (shutdown) },
+    [EVI_CODE_SOCKET] = { "socket", EVI_LANE_NONE, EVI_TRAIT_ARRIVES | EVI_TRAIT_MAKES_FD, 0,
+                          DIRECT (socket) },
+
+    [EVI_CODE_OPENAT] = { "openat", EVI_LANE_NONE, EVI_TRAIT_ARRIVES | EVI_TRAIT_MAKES_FD, 0,
+                          RIDES (OPENAT, NULL, NULL, once), CALLS (openat) },
+    /* before 6.1 a close on the ring may make a later exec fail with ETXTBSY */
+    [EVI_CODE_CLOSE] = { "close", EVI_LANE_NONE, 0, EVI_TOUCHES_WORLD, RIDES_AS (CLOSE, SENDMSG_ZC, once),
+                         CALLS (close) },
+    [EVI_CODE_READ] = { "read", EVI_LANE_RECV, EVI_TRAIT_POSITION, EVI_TOUCHES_DATA | EVI_TOUCHES_WORLD,
+                        RIDES (READ, NULL, NULL, read), POSITION },
+    [EVI_CODE_WRITE] = { "write", EVI_LANE_SEND, EVI_TRAIT_POSITION, EVI_TOUCHES_WORLD,
+                         RIDES (WRITE, fits_write, fill_write, write), POSITION },
+    [EVI_CODE_READV] = { "readv", EVI_LANE_RECV, EVI_TRAIT_POSITION | EVI_TRAIT_VECTORS,
+                         EVI_TOUCHES_DATA | EVI_TOUCHES_WORLD, RIDES (READV, NULL, NULL, once), POSITION },
+    [EVI_CODE_WRITEV] = { "writev", EVI_LANE_SEND, EVI_TRAIT_POSITION | EVI_TRAIT_VECTORS, EVI_TOUCHES_WORLD,
+                          RIDES (WRITEV, fits_write, fill_write, write), POSITION },
+    [EVI_CODE_FSYNC] = { "fsync", EVI_LANE_NONE, 0, EVI_TOUCHES_WORLD, RIDES (FSYNC, NULL, NULL, once),
+                         CALLS (fsync) },
+    [EVI_CODE_FALLOCATE] = { "fallocate", EVI_LANE_NONE, 0, EVI_TOUCHES_WORLD,
+                             RIDES (FALLOCATE, NULL, fill_fallocate, once), CALLS (fallocate) },
+    [EVI_CODE_FTRUNCATE] = { "ftruncate", EVI_LANE_NONE, 0, EVI_TOUCHES_WORLD,
+                             RIDES (FTRUNCATE, NULL, NULL, once), CALLS (ftruncate) },
+    [EVI_CODE_STATX] = { "statx", EVI_LANE_NONE, 0, EVI_TOUCHES_DATA, RIDES (STATX, NULL, fill_statx, once),
+                         CALLS (statx) },
+    [EVI_CODE_UNLINKAT] = { "unlinkat", EVI_LANE_NONE, 0, EVI_TOUCHES_WORLD,
+                            RIDES (UNLINKAT, NULL, NULL, once), CALLS (unlinkat) },
+    [EVI_CODE_RENAMEAT] = { "renameat", EVI_LANE_NONE, 0, EVI_TOUCHES_WORLD,
+                            RIDES (RENAMEAT, NULL, fill_renameat, once), CALLS (renameat) },
+    [EVI_CODE_MKDIRAT] = { "mkdirat", EVI_LANE_NONE, 0, EVI_TOUCHES_WORLD, RIDES (MKDIRAT, NULL, NULL, once),
+                           CALLS (mkdirat) },
+    [EVI_CODE_SPLICE] = { "splice", EVI_LANE_NONE, 0, EVI_TOUCHES_WORLD,
+                          RIDES (SPLICE, NULL, fill_splice, once), CALLS (splice) },
+
+    [EVI_CODE_WAITID] = { "waitid", EVI_LANE_NONE, 0, 0, REPEATS (waitid) },
+    [EVI_CODE_SQE] = { "sqe", EVI_LANE_NONE, EVI_TRAIT_ARRIVES, EVI_TOUCHES_ANYTHING, RIDES_RAW,
+                       DIRECT (raw) },
+};
+
+#endif

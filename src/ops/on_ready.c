@@ -1,0 +1,483 @@
+/* on_ready.c: operations without a ring: try, wait for readiness, try again; files by a few threads.
+ * Promises that the loop's thread never sleeps in a system call of an operation. Waits through ev_io like any program, so
+ * it works on every backend. */
+#include "op.h"
+
+#if EV_OP_ENABLE
+
+#include "../base/sys_op.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+enum {
+    READY_ACCEPTS = 64,     /* connections taken per readiness: others have a turn in between */
+    READY_ALIGNED = 512,    /* what a read past the page cache needs at least */
+    READY_DIRECT_KNOWN = 64 /* reads of a file until it is asked again */
+};
+
+/* ---- waiting ---- */
+
+/* A blocking socket would put us to sleep: it is made non-blocking until the operation has ended. */
+EVI int evi_ready_unblock (ev_op *op)
+{
+    int before = evi_sys_nonblocking (op->fd, 1);
+
+    if (before == 0)
+        op->hint |= EVI_HINT_BLOCKING;
+    return before < 0 ? before : 0;
+}
+
+EVI void evi_ready_reblock (ev_op *op)
+{
+    if (op->hint & EVI_HINT_BLOCKING)
+        evi_sys_nonblocking (op->fd, 0);
+    op->hint &= (uint8_t) ~EVI_HINT_BLOCKING;
+}
+
+static void ready_io (EV_P_ ev_io *w, int revents);
+
+static void ready_wait (struct ev_loop *loop, ev_op *op, int fd, int events)
+{
+    ev_io *io = &evi_op_side (loop, op)->io;
+
+    op->state = EVI_STATE_WAITING;
+    if (ev_is_active (io))
+        return;
+    ev_io_init (io, ready_io, fd, events);
+    evi_set_priority (io, ev_priority (op));
+    ev_io_start (EV_A_ io);
+    evi_unref (loop);
+}
+
+/* An invalid descriptor has stopped it already, and taken a reference that was not its own. */
+static void ready_unwait (struct ev_loop *loop, ev_op *op)
+{
+    ev_io *io = &op->side->io;
+
+    if (ev_is_active (io) || ev_is_pending (io))
+        evi_ref (loop);
+    ev_io_stop (EV_A_ io);
+    if (op->side->pidfd >= 0)
+        evi_sys_close (op->side->pidfd);
+    op->side->pidfd = -1;
+    evi_ready_reblock (op);
+}
+
+static void ready_end (struct ev_loop *loop, ev_op *op, ssize_t result)
+{
+    if (op->state == EVI_STATE_WAITING)
+        ready_unwait (loop, op);
+    op->state = EVI_STATE_IDLE;
+    evi_op_done (loop, op, result);
+}
+
+static int ready_events (const ev_op *op)
+{
+    return evi_op_reads (op) ? EV_READ : EV_WRITE;
+}
+
+static int ready_dontwait (const ev_op *op)
+{
+    return evi_op_kind (op)->traits & EVI_TRAIT_DONTWAIT && op->flags & MSG_DONTWAIT;
+}
+
+/* Did this try take all there was? Then the next one waits for readiness first, as a program with ev_io would. */
+static void ready_remember (struct ev_loop *loop, const ev_op *op, ssize_t result)
+{
+    if (op->hint & EVI_HINT_LANE)
+        evi_op_lane (loop, op)->dry = op->code == EVI_CODE_RECV && result > 0 && (size_t) result < op->size;
+}
+
+EVI void evi_ready_attempt (struct ev_loop *loop, ev_op *op)
+{
+    ssize_t result;
+
+    do
+        result = evi_op_kind (op)->attempt (op);
+    while (result == -EINTR);
+    if (result == -EAGAIN && !ready_dontwait (op)) {
+        ready_wait (loop, op, op->fd, ready_events (op));
+        return;
+    }
+    ready_remember (loop, op, result);
+    if (EVI_UNLIKELY (result == EVI_TRY_IN_THREAD))
+        evi_ready_thread (loop, op);
+    else
+        ready_end (loop, op, result);
+}
+
+EVI void evi_ready_begin (struct ev_loop *loop, ev_op *op)
+{
+    if (evi_op_lane (loop, op)->dry && !ready_dontwait (op))
+        ready_wait (loop, op, op->fd, ready_events (op));
+    else
+        evi_ready_attempt (loop, op);
+}
+
+EVI void evi_ready_direct (struct ev_loop *loop, ev_op *op)
+{
+    evi_op_done (loop, op, evi_op_kind (op)->attempt (op));
+}
+
+/* ---- those that repeat ---- */
+
+/* A connection may be gone between readiness and accept. */
+EVI void evi_ready_begin_accept (struct ev_loop *loop, ev_op *op)
+{
+    int err = evi_ready_unblock (op);
+
+    if (err < 0) {
+        evi_op_done (loop, op, err);
+        return;
+    }
+    ready_wait (loop, op, op->fd, EV_READ);
+    evi_ready_accept (loop, op); /* what is no listener would never be ready */
+}
+
+EVI void evi_ready_accept (struct ev_loop *loop, ev_op *op)
+{
+    for (int i = 0; i < READY_ACCEPTS; i++) {
+        int fd = evi_sys_accept (op->fd, (int) op->flags);
+
+        if (fd == -EAGAIN)
+            return;
+        if (fd == -EINTR || fd == -ECONNABORTED)
+            continue;
+        if (fd < 0) {
+            ready_end (loop, op, fd);
+            return;
+        }
+        evi_op_arrive (loop, op, fd, NULL, 0);
+    }
+}
+
+static ssize_t ready_fill (const ev_op *op, const struct ev_pool *pool, void *buf)
+{
+    ssize_t got;
+
+    do
+        got = evi_sys_recv (op->fd, buf, pool->room, (int) op->flags);
+    while (got == -EINTR);
+    return got;
+}
+
+/* One buffer for each time the socket is ready: others have a turn in between. */
+static void ready_receive (struct ev_loop *loop, ev_op *op,
+                           void (*arrive) (struct ev_loop *loop, ev_op *op, ssize_t got, void *buf))
+{
+    struct ev_pool *pool = op->more;
+    void *buf = evi_bufs_take (pool);
+    ssize_t got;
+
+    if (!buf) {
+        ready_unwait (loop, op);
+        evi_bufs_pause (loop, op);
+        return;
+    }
+    got = ready_fill (op, pool, buf);
+    if (got > 0 || (got == 0 && evi_sys_datagrams (op->fd))) {
+        arrive (loop, op, got, buf);
+        return;
+    }
+    evi_bufs_untake (pool, buf);
+    if (got != -EAGAIN || op->flags & MSG_DONTWAIT)
+        ready_end (loop, op, got);
+}
+
+static void ready_arrive (struct ev_loop *loop, ev_op *op, ssize_t got, void *buf)
+{
+    evi_op_arrive (loop, op, got, buf, 0);
+}
+
+EVI void evi_ready_begin_recv_pool (struct ev_loop *loop, ev_op *op)
+{
+    struct ev_pool *pool = op->more;
+
+    if (EVI_UNLIKELY (pool->loop != loop)) {
+        evi_complain ("ev_op_start", "the pool of an ev_recv_pool belongs to another loop");
+        evi_op_done (loop, op, -EINVAL);
+        return;
+    }
+    evi_ringbufs_withdraw (pool); /* its buffers are wanted here */
+    ready_wait (loop, op, op->fd, EV_READ);
+    ready_receive (loop, op, ready_arrive);
+}
+
+EVI void evi_ready_recv_pool (struct ev_loop *loop, ev_op *op)
+{
+    ready_receive (loop, op, evi_op_arrive_here);
+}
+
+/* ---- children ---- */
+
+EVI void evi_ready_waitid (struct ev_loop *loop, ev_op *op)
+{
+    siginfo_t unwanted, *info = op->buf ? op->buf : &unwanted;
+    int ended, err = evi_sys_waitid ((int) op->size, op->fd_to, info, (int) op->flags, &ended);
+
+    if (err < 0 || ended)
+        ready_end (loop, op, err < 0 ? err : 0);
+    else
+        op->state = EVI_STATE_WAITING;
+}
+
+EVI void evi_ready_begin_waitid (struct ev_loop *loop, ev_op *op)
+{
+    int fd;
+
+    if ((op->size != P_PID && op->size != EVI_P_PIDFD) || (op->flags & ~(unsigned) WNOWAIT) != WEXITED) {
+        evi_op_done (loop, op, -EINVAL);
+        return;
+    }
+    evi_ready_waitid (loop, op);
+    if (op->state != EVI_STATE_WAITING)
+        return;
+    fd = op->fd_to;
+    if (op->size == P_PID)
+        fd = evi_op_side (loop, op)->pidfd = evi_sys_pidfd (op->fd_to);
+    if (fd >= 0) {
+        ready_wait (loop, op, fd, EV_READ);
+        return;
+    }
+    op->state = EVI_STATE_IDLE;
+    evi_op_done (loop, op, fd);
+}
+
+static void ready_tell_status (siginfo_t *info, int pid, int status)
+{
+    memset (info, 0, sizeof *info);
+    info->si_signo = SIGCHLD;
+    info->si_pid = pid;
+    info->si_code = WIFEXITED (status) ? CLD_EXITED : WCOREDUMP (status) ? CLD_DUMPED : CLD_KILLED;
+    info->si_status = WIFEXITED (status) ? WEXITSTATUS (status) : WTERMSIG (status);
+}
+
+static int ready_waits_for (const ev_op *op, int pid)
+{
+    return op->code == EVI_CODE_WAITID && op->size == P_PID && op->fd_to == pid
+           && (op->state == EVI_STATE_WAITING || op->state == EVI_STATE_QUEUED
+               || op->state == EVI_STATE_FOLLOWS);
+}
+
+/* The default loop reaps every child before we can ask for ours. */
+EVI void evi_ready_reaped (struct ev_loop *loop, int pid, int status)
+{
+    if (!WIFEXITED (status) && !WIFSIGNALED (status))
+        return;
+    for (unsigned at = loop->ops->slot_count; at-- > 0;) {
+        ev_op *op = loop->ops->slots[at].op;
+
+        if (!op || !ready_waits_for (op, pid))
+            continue;
+        if (op->state != EVI_STATE_WAITING)
+            evi_op_unqueue (loop, op);
+        if (op->buf)
+            ready_tell_status (op->buf, pid, status);
+        ready_end (loop, op, 0);
+    }
+}
+
+/* ---- what readiness brings ---- */
+
+static void ready_io (EV_P_ ev_io *w, int revents)
+{
+    struct evi_side *side = EVI_SIDE_OF (w, io);
+    ev_op *op = side->op;
+    EVI_DOOR;
+
+    evi_op_must (op->side == side);
+    if (EVI_LIKELY (!(revents & EV_ERROR))) {
+        evi_op_kind (op)->go_on (loop, op);
+        return;
+    }
+    evi_ref (loop); /* it was stopped, and gave back a reference that was not its own */
+    ready_end (loop, op, -EBADF);
+}
+
+/* ---- threads ---- */
+
+/* Runs in a thread; op stays where it is until the thread is done with it. A close is not made again: it is done
+ * whatever it says. */
+static ssize_t ready_call (struct evi_job *job)
+{
+    const ev_op *op = EVI_SIDE_OF (job, job)->op;
+    const struct evi_op_kind *kind = evi_op_kind (op);
+    ssize_t result;
+
+    do
+        result = kind->call (op, job);
+    while (result == -EINTR && op->code != EVI_CODE_CLOSE);
+    return result;
+}
+
+EVI void evi_ready_thread (struct ev_loop *loop, ev_op *op)
+{
+    struct evi_side *side = evi_op_side (loop, op);
+    int err;
+
+    memset (&side->job, 0, sizeof side->job);
+    side->job.call = ready_call;
+    side->job.home = &loop->ops->home;
+    evi_wake_open (loop);
+    evi_pool_enter (&loop->ops->home);
+    op->state = EVI_STATE_THREAD;
+    err = evi_pool_submit (&side->job);
+    if (EVI_UNLIKELY (err < 0)) {
+        op->state = EVI_STATE_IDLE;
+        evi_op_done (loop, op, err);
+        return;
+    }
+    loop->stats.ops_threads++;
+}
+
+/* A descriptor without positions pays no attention to an offset, as on the ring. */
+static int ready_ignores_offset (const ev_op *op)
+{
+    return evi_op_at_offset (op) && !op->wish;
+}
+
+EVI void evi_ready_collect (struct ev_loop *loop)
+{
+    struct evi_job *job = evi_pool_collect (&loop->ops->home), *next;
+
+    for (; job; job = next) {
+        struct evi_side *side = EVI_SIDE_OF (job, job);
+
+        next = job->next;
+        evi_op_must (side->op->side == side);
+        side->op->state = EVI_STATE_IDLE;
+        if (EVI_UNLIKELY (job->result == -ESPIPE && ready_ignores_offset (side->op)))
+            evi_ready_attempt (loop, side->op);
+        else
+            evi_op_done (loop, side->op, job->result);
+    }
+}
+
+/* ---- reads and writes ---- */
+
+/* A read past the page cache sleeps, whatever it was asked. Its parameters are aligned, so only then the file is
+ * asked, and only now and then: a number may stand for another file one day. */
+static int ready_direct_read (struct ev_loop *loop, const ev_op *op)
+{
+    struct evi_lane *lane;
+
+    if (((uintptr_t) op->buf | (uint64_t) op->offset) % READY_ALIGNED
+        && !(evi_op_kind (op)->traits & EVI_TRAIT_VECTORS))
+        return 0;
+    if (evi_lane_fit (loop, op->fd) < 0)
+        return 1;
+    lane = &loop->ops->lanes[op->fd][EVI_LANE_RECV];
+    if (!lane->direct_known) {
+        lane->direct = evi_sys_fd_direct (op->fd) != 0;
+        lane->direct_known = READY_DIRECT_KNOWN;
+    } else
+        lane->direct_known--;
+    return lane->direct;
+}
+
+/* Only what would sleep goes to a thread, or to the ring. A piece of it does not count: it is read all again, so
+ * that only the end of the file makes a result short. */
+EVI int evi_ready_read_now (struct ev_loop *loop, ev_op *op)
+{
+    struct iovec one;
+    const struct iovec *vec;
+    ssize_t got;
+    int count;
+
+    if (!evi_op_reads (op) || op->offset < 0 || ready_direct_read (loop, op))
+        return 0;
+    vec = evi_op_vector (op, &one, &count);
+    got = evi_sys_readv_now (op->fd, vec, count, op->offset);
+    if (got < 0 || (got && (size_t) got < evi_op_bytes (vec, (size_t) count)))
+        return 0;
+    evi_op_done (loop, op, got);
+    return 1;
+}
+
+/* They go by what the descriptor is. */
+EVI void evi_ready_begin_position (struct ev_loop *loop, ev_op *op)
+{
+    int kind = op->offset >= 0 ? EVI_KIND_FILE : evi_sys_kind (op->fd);
+
+    if (kind < 0)
+        evi_op_done (loop, op, kind);
+    else if (kind != EVI_KIND_FILE)
+        evi_ready_attempt (loop, op);
+    else if (!evi_ready_read_now (loop, op))
+        evi_ready_thread (loop, op);
+}
+
+/* ---- the engine ---- */
+
+static int ready_start (struct ev_loop *loop, ev_op *op)
+{
+    loop->stats.ops_ready++;
+    evi_op_kind (op)->begin (loop, op);
+    return 1;
+}
+
+EVI int evi_ready_send_now (struct ev_loop *loop, ev_op *op)
+{
+    ssize_t result;
+
+    if (op->code != EVI_CODE_SEND || (loop->ring && !loop->ops->forbidden) || loop->waiting)
+        return 0;
+    loop->stats.ops_ready++;
+    result = evi_try_send (op);
+    if (EVI_UNLIKELY (result == -EAGAIN && !ready_dontwait (op))) {
+        ready_wait (loop, op, op->fd, EV_WRITE);
+        return 1;
+    }
+    if (evi_op_lane (loop, op)->told != loop->op_tellings) { /* nothing waits to be told before it */
+        evi_op_done_active (loop, op, result);
+        return 1;
+    }
+    op->result = result;
+    op->hint |= EVI_HINT_TRIED;
+    return 0;
+}
+
+/* Gives up waiting, or asks a thread to. */
+static int ready_cancel (struct ev_loop *loop, ev_op *op)
+{
+    if (op->state == EVI_STATE_THREAD)
+        return evi_pool_cancel (&op->side->job);
+    ready_unwait (loop, op);
+    return 1;
+}
+
+static void ready_stop (struct ev_loop *loop, ev_op *op)
+{
+    if (ready_cancel (loop, op)) {
+        op->state = EVI_STATE_IDLE;
+        evi_op_done (loop, op, -ECANCELED);
+        return;
+    }
+    evi_pool_wait (&op->side->job);
+    evi_ready_collect (loop);
+}
+
+/* The socket is the parent's too, who needs it non-blocking still; so is the thread. */
+static void ready_disown (struct ev_loop *loop, ev_op *op)
+{
+    op->hint &= (uint8_t) ~EVI_HINT_BLOCKING;
+    if (op->state == EVI_STATE_WAITING)
+        ready_unwait (loop, op);
+    op->state = EVI_STATE_IDLE;
+}
+
+EVI int evi_ready_helps (ev_io *w)
+{
+    return ev_cb (w) == ready_io;
+}
+
+EVI_HOME const struct evi_engine evi_on_ready = {
+    .start = ready_start,
+    .cancel = ready_cancel,
+    .stop = ready_stop,
+    .disown = ready_disown,
+};
+
+#endif

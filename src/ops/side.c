@@ -1,0 +1,236 @@
+/* side.c: what only some operations need: a chain they are linked in, a deadline, results that are told one by one.
+ * Owns the sides, which are made when they are wanted and used again. */
+#include "op.h"
+
+#if EV_OP_ENABLE
+
+#include <string.h>
+
+/* Seconds until an end that was asked for is asked for again: kernels have lost a cancel that met a request on its
+ * way to a worker (before 6.12.115; seen on 6.18 with splice). */
+#define SIDE_ASK_AGAIN 0.1
+
+static void side_deliver (EV_P_ ev_watcher *w, int revents);
+static void side_late (EV_P_ ev_timer *w, int revents);
+
+static struct evi_side *side_make (void)
+{
+    struct evi_side *side = evi_resize (NULL, sizeof *side);
+
+    memset (side, 0, sizeof *side);
+    ev_init (&side->deliver, side_deliver);
+    ev_init (&side->timer, side_late);
+    return side;
+}
+
+EVI struct evi_side *evi_op_side (struct ev_loop *loop, ev_op *op)
+{
+    struct evi_ops *ops = loop->ops;
+    struct evi_side *side = op->side;
+
+    if (side)
+        return side;
+    side = ops->sides ? ops->sides : side_make ();
+    ops->sides = side->next;
+    side->op = op;
+    side->pidfd = -1;
+    side->next = NULL;
+    op->side = side;
+    return side;
+}
+
+EVI_APART EVI void evi_side_free (struct ev_loop *loop, ev_op *op)
+{
+    struct evi_side *side = op->side;
+
+    evi_side_stop_timer (loop, side);
+    side->op = NULL;
+    side->next = loop->ops->sides;
+    loop->ops->sides = side;
+    op->side = NULL;
+}
+
+EVI void evi_side_free_all (struct evi_ops *ops)
+{
+    while (ops->sides) {
+        struct evi_side *side = ops->sides;
+
+        ops->sides = side->next;
+        evi_resize (side->arrivals, 0);
+        evi_resize (side, 0);
+    }
+}
+
+/* ---- deadlines ---- */
+
+EVI void evi_side_stop_timer (struct ev_loop *loop, struct evi_side *side)
+{
+    if (EVI_LIKELY (!ev_is_active (&side->timer)))
+        return;
+    evi_ref (loop);
+    ev_timer_stop (EV_A_ & side->timer);
+}
+
+EVI_COLD EVI void evi_side_start_timer (struct ev_loop *loop, ev_op *op, ev_tstamp seconds)
+{
+    struct evi_side *side = evi_op_side (loop, op);
+
+    evi_side_stop_timer (loop, side);
+    ev_timer_set (&side->timer, seconds,
+                  SIDE_ASK_AGAIN); /* one that does not repeat gives back a reference */
+    evi_set_priority (&side->timer, ev_priority (op));
+    ev_timer_start (EV_A_ & side->timer);
+    evi_unref (loop);
+}
+
+EVI_COLD EVI void evi_side_ask_again (struct ev_loop *loop, ev_op *op)
+{
+    evi_side_start_timer (loop, op, SIDE_ASK_AGAIN);
+}
+
+static void side_late (EV_P_ ev_timer *w, int revents)
+{
+    struct evi_side *side = EVI_SIDE_OF (w, timer);
+    EVI_DOOR;
+
+    (void) revents;
+    evi_op_must (side->op->side == side);
+    evi_side_stop_timer (loop, side);
+    evi_op_end_early (loop, side->op, side->op->wish ? side->op->wish : EVI_WISH_TIMEOUT);
+}
+
+EVI int evi_side_helps (void *w)
+{
+    return ev_cb ((ev_timer *) w) == side_late;
+}
+
+/* ---- chains ---- */
+
+EVI_COLD EVI void evi_link_activate (struct ev_loop *loop, ev_op *op)
+{
+    for (ev_op *next = op->link; next; op = next, next = next->link) {
+        if (ev_is_active (next) || ev_is_pending (next)) {
+            evi_complain ("ev_op_link", "a linked operation was started already");
+            op->hint |= EVI_HINT_CUT;
+            return;
+        }
+        evi_op_activate (loop, next);
+        next->state = EVI_STATE_LINKED;
+        next->prev = op;
+    }
+}
+
+/* The last is fed first, to be called last. */
+static void link_cancel (struct ev_loop *loop, ev_op *op)
+{
+    ev_op *last = op;
+
+    while (last->link && !(last->hint & EVI_HINT_CUT))
+        last = last->link;
+    while (last != op) {
+        ev_op *before = last->prev;
+
+        last->result = -ECANCELED;
+        evi_op_deactivate (loop, last);
+        evi_op_tell (loop, last);
+        last = before;
+    }
+}
+
+EVI_COLD EVI void evi_link_follow (struct ev_loop *loop, ev_op *op, int succeeded)
+{
+    if (op->hint & EVI_HINT_CUT)
+        return;
+    if (!succeeded) {
+        link_cancel (loop, op);
+        return;
+    }
+    op->link->state = EVI_STATE_IDLE;
+    evi_op_enter (loop, op->link, 1);
+}
+
+/* ---- results one by one ---- */
+
+EVI void evi_side_drop (ev_op *op, const struct evi_arrival *arrival)
+{
+    if (evi_op_kind (op)->traits & EVI_TRAIT_MAKES_FD && arrival->result >= 0)
+        evi_sys_close ((int) arrival->result);
+    if (arrival->buf)
+        evi_bufs_unneeded (op->more, arrival->buf);
+}
+
+EVI void evi_side_drop_all (struct ev_loop *loop, ev_op *op)
+{
+    struct evi_side *side = op->side;
+
+    if (!side)
+        return;
+    evi_pending_clear (loop, &side->deliver);
+    while (side->first < side->count)
+        evi_side_drop (op, &side->arrivals[side->first++]);
+    side->first = side->count = 0;
+}
+
+EVI void evi_side_feed (struct ev_loop *loop, struct evi_side *side)
+{
+    loop->op_told = 1;
+    if (ev_is_pending (&side->deliver))
+        return;
+    evi_set_priority (&side->deliver, ev_priority (side->op));
+    evi_feed (loop, &side->deliver, EV_OP);
+}
+
+EVI void evi_side_arrive (struct ev_loop *loop, ev_op *op, struct evi_arrival arrival)
+{
+    struct evi_side *side = evi_op_side (loop, op);
+
+    EVI_FIT (side->arrivals, side->room, side->count + 1);
+    side->arrivals[side->count++] = arrival;
+    evi_side_feed (loop, side);
+}
+
+/* The end of evi_op_done_active. */
+static void side_deliver_end (struct ev_loop *loop, ev_op *op)
+{
+    evi_op_deactivate (loop, op);
+    if (op->link)
+        evi_link_follow (loop, op, op->result >= 0);
+    ev_invoke (EV_A_ op, EV_OP);
+}
+
+/* One result, one callback; the next is fed again before, in case the callback does not return. */
+static void side_deliver_next (struct ev_loop *loop, struct evi_side *side)
+{
+    ev_op *op = side->op;
+    struct evi_arrival arrival = side->arrivals[side->first++];
+
+    if (side->first < side->count)
+        evi_feed (loop, &side->deliver, EV_OP);
+    else
+        side->first = side->count = 0;
+    op->result = arrival.result;
+    op->moved = arrival.moved;
+    if (op->code == EVI_CODE_RECV_POOL) /* elsewhere it is what init said, and the next start needs it */
+        op->buf = arrival.buf;
+    if (arrival.last) {
+        evi_op_deactivate (loop, op);
+        if (op->link)
+            evi_link_follow (loop, op, op->result >= 0);
+    }
+    evi_op_call (loop, op, arrival.last ? EV_OP : EV_OP | EV_OP_MORE, arrival.buf);
+}
+
+static void side_deliver (EV_P_ ev_watcher *w, int revents)
+{
+    struct evi_side *side = EVI_SIDE_OF (w, deliver);
+    EVI_DOOR;
+
+    (void) revents;
+    evi_op_must (side->op->side == side);
+    if (side->count)
+        side_deliver_next (loop, side);
+    else
+        side_deliver_end (loop, side->op);
+}
+
+#endif
