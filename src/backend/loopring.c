@@ -368,16 +368,27 @@ EVI int evi_loopring_fresh (struct ev_loop *loop, struct evi_loopring *it)
 /* A ring that defers its work hands out twenty completions per call (6.13 and later), and one that is short of
  * memory or met a bad submission may not have taken all: come back until it has. Without asking for a number of
  * them: a call that finds fewer would sleep, if only for a moment, and give the processor away. */
+/* One call. Nonzero: it has brought nothing. The flag that says that there is work is set behind the work, by whatever processor
+ * brings that: it may come when all is done, and then stays (6.18). */
+static int loopring_sweeps_nothing (struct ev_loop *loop, struct evi_loopring *it, int *err)
+{
+    unsigned before;
+
+    if (evi_ring_queued (&it->ring))
+        loopring_keep (loop, it);
+    before = evi_ring_queued (&it->ring) + evi_ring_ready (&it->ring);
+    loop->stats.sweeps++;
+    *err = evi_loopring_enter (loop, it, 0, &evi_at_once, 0);
+    return evi_ring_queued (&it->ring) + evi_ring_ready (&it->ring) == before;
+}
+
 EVI int evi_loopring_sweep_on (struct ev_loop *loop, struct evi_loopring *it)
 {
     int err = 0;
 
-    for (unsigned tries = 0; !err && !evi_loopring_swept (it) && tries < it->ring.cq_entries; tries++) {
-        if (evi_ring_queued (&it->ring))
-            loopring_keep (loop, it);
-        loop->stats.sweeps++;
-        err = evi_loopring_enter (loop, it, 0, &evi_at_once, 0);
-    }
+    for (unsigned tries = 0; !evi_loopring_swept (it) && tries < it->ring.cq_entries; tries++)
+        if (loopring_sweeps_nothing (loop, it, &err) || err)
+            break;
     return err;
 }
 

@@ -364,6 +364,22 @@ TEST (enter_that_fails_in_passing_loses_nothing) // rule 7, TODO EBUSY
         }
 }
 
+/* The kernel sets it behind the work, which may be done by then: seen under load from another core. */
+TEST (flag_of_work_that_is_left_over_is_not_swept_after) // rule 8
+{
+    int fd[2];
+    ev_io w;
+    struct ev_loop *loop = ready_pipe (&w, fd);
+
+    take_the_byte (loop, fd[0]);
+    ev_run (loop, EVRUN_NOWAIT);
+    loop->stats.sweeps = 0;
+    __atomic_or_fetch (uring_of (loop)->loopring.ring.sq_flags, EVI_SQ_TASKRUN, __ATOMIC_RELAXED);
+    ck_assert_int_eq (evi_loopring_sweep (loop, loop->ring), 0);
+    ck_assert_uint_eq (loop->stats.sweeps, 1);
+    end (loop, &w, fd);
+}
+
 TEST (ring_that_lost_completions_or_its_thread_is_made_anew) // U-8, rule 9
 {
     static const int strange[] = { -EBADR, -EEXIST };
