@@ -133,23 +133,60 @@ EVI void evi_ready_begin_accept (struct ev_loop *loop, ev_op *op)
         return;
     }
     ready_wait (loop, op, op->fd, EV_READ);
-    evi_ready_accept (loop, op); /* what is no listener would never be ready */
+    op->side->taken = 0;
+    op->side->took_at = loop->iteration; /* all there are */
+    evi_ready_accept (loop, op);         /* what is no listener would never be ready */
+}
+
+/* How many connections are taken in this turn. Mostly as many as last time: asked for one more, the listener would say that
+ * there is none. One that is ready again at once had more. */
+static unsigned ready_expects (const struct ev_loop *loop, const struct evi_side *side)
+{
+    unsigned last = side->taken;
+
+    if (loop->iteration - side->took_at > 1)
+        return last ? last : 1;
+    return last && last < READY_ACCEPTS / 2 ? 2 * last : READY_ACCEPTS;
+}
+
+static int ready_accept_one (const ev_op *op)
+{
+    int fd;
+
+    do
+        fd = evi_sys_accept (op->fd, (int) op->flags);
+    while (fd == -EINTR || fd == -ECONNABORTED);
+    return fd;
+}
+
+/* The only one of a turn is told on the spot. That may be the end of op. */
+static void ready_accepted (struct ev_loop *loop, ev_op *op, int fd, unsigned most)
+{
+    if (most == 1)
+        evi_op_arrive_here (loop, op, fd, NULL);
+    else
+        evi_op_arrive (loop, op, fd, NULL, 0);
 }
 
 EVI void evi_ready_accept (struct ev_loop *loop, ev_op *op)
 {
-    for (int i = 0; i < READY_ACCEPTS; i++) {
-        int fd = evi_sys_accept (op->fd, (int) op->flags);
+    struct evi_side *side = op->side;
+    unsigned most = ready_expects (loop, side);
+
+    side->took_at = loop->iteration;
+    for (side->taken = 0; side->taken < most;) {
+        int fd = ready_accept_one (op);
 
         if (fd == -EAGAIN)
             return;
-        if (fd == -EINTR || fd == -ECONNABORTED)
-            continue;
         if (fd < 0) {
             ready_end (loop, op, fd);
             return;
         }
-        evi_op_arrive (loop, op, fd, NULL, 0);
+        side->taken++;
+        ready_accepted (loop, op, fd, most);
+        if (most == 1)
+            return;
     }
 }
 

@@ -174,9 +174,10 @@ struct evi_side {
     ev_timer timer;     /* its deadline */
     struct evi_arrival *arrivals;
     unsigned first, count, room;
-    int pidfd;             /* of a child that is waited for; -1: none of ours */
-    struct evi_side *next; /* unused, or paused for the same pool */
-    struct evi_job job;    /* its call, in a thread */
+    unsigned taken, took_at; /* connections in its last turn, and the iteration of that */
+    int pidfd;               /* of a child that is waited for; -1: none of ours */
+    struct evi_side *next;   /* unused, or paused for the same pool */
+    struct evi_job job;      /* its call, in a thread */
 };
 
 /* The side that a member of it, given by its address, belongs to. */
