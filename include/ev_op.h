@@ -137,11 +137,13 @@ typedef struct ev_op
     int64_t offset;
     unsigned flags;
     unsigned char code, state, wish, hint;
-    ev_tstamp limit;
+    ev_tstamp limit, due;
     struct ev_op *link;
     struct evi_side *side;
     /* … and what some have */
     struct ev_op *prev, *next;
+    struct ev_op *sooner, *later;
+    unsigned queue;
     int fd_to;
     unsigned epoch;
     int64_t offset_to;

@@ -56,7 +56,8 @@
 #include "ops/kinds.c"    /* all that is to be said of each */
 #include "ops/calls.c"    /* its system call */
 #include "ops/lane.c"     /* one after the other */
-#include "ops/side.c"     /* links, deadlines, results one by one */
+#include "ops/deadline.c" /* in time */
+#include "ops/side.c"     /* links, results one by one */
 #include "ops/bufs.c"     /* buffers for receivers */
 #include "ops/ringbufs.c" /* … that the kernel chooses from */
 #include "ops/pinned.c"   /* … and for files, known to the ring */

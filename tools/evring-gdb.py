@@ -37,6 +37,13 @@ STATES = {
     "EVI_STATE_PAUSED": "waits for a buffer",
     "EVI_STATE_OVER": "has a result to be told",
 }
+WITH_THE_KERNEL = ("EVI_STATE_RING", "EVI_STATE_ORPHAN")
+TOUCHES = {  # the first that fits
+    "EVI_TOUCHES_ANYTHING": ", which may write where its entry says",
+    "EVI_TOUCHES_POOL": ", which may write to its pool",
+    "EVI_TOUCHES_MESSAGE": ", which may write to its message",
+    "EVI_TOUCHES_DATA": ", which may write to its buffer",
+}
 HEAPS = {"timers": "mono", "periodics": "wall"}  # and the clock they go by
 LISTS = ("prepare", "check", "fork", "cleanup", "async")
 NOT_COUNTERS = ("backend", "ring_flags", "fallback_error")
@@ -255,8 +262,12 @@ class Loop:
 
     def describe(self, op):
         """Kind, descriptor and state."""
-        kind = self.library.value("evi_op_kinds")[int(op["code"])]["name"].string()
-        return kind, int(op["fd"]), self.library.state_words.get(int(op["state"]), "is damaged")
+        kind, state = self.library.value("evi_op_kinds")[int(op["code"])], int(op["state"])
+        words = self.library.state_words.get(state, "is damaged")
+        if state in (int(self.library.value(name)) for name in WITH_THE_KERNEL):
+            words += next((word for name, word in TOUCHES.items()
+                           if int(kind["touches"]) & int(self.library.value(name))), "")
+        return kind["name"].string(), int(op["fd"]), words
 
     # ---- watchers ----
 

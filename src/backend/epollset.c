@@ -48,7 +48,7 @@ EVI int evi_epollset_renew (struct evi_epollset *set)
     return evi_epollset_open (set, set->room);
 }
 
-static int epollset_do (struct ev_loop *loop, struct evi_epollset *set, int action, int fd, int want)
+EVI_INLINE int epollset_do (struct ev_loop *loop, struct evi_epollset *set, int action, int fd, int want)
 {
     struct epoll_event event = { .events = (uint32_t) evi_bits_asked (want) };
     int err;

@@ -126,7 +126,7 @@ static int ring_setup_memory (struct evi_ring_params *params, unsigned entries, 
 
     if (features < 0)
         return features;
-    if (features & EVI_FEAT_MIN_TIMEOUT) {
+    if (features & EVI_FEAT_MIN_TIMEOUT && !(exclude & EVI_SETUP_NO_MMAP)) {
         ring_memory_begin (memory, entries, completions);
         fd = memory->rings ? ring_setup_flags (params, entries, completions, exclude, memory) : -ENOMEM;
         if (fd != -EINVAL && fd != -EFAULT)

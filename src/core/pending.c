@@ -42,6 +42,16 @@ EVI int evi_pending_clear (struct ev_loop *loop, ev_watcher *w)
     return item->events;
 }
 
+EVI void evi_pending_pass (struct ev_loop *loop, ev_watcher *from, ev_watcher *to, int revents)
+{
+    struct evi_item *item = &loop->pending.level[evi_level (from)].items[from->pending - 1];
+
+    EVI_ASSERT (from->pending && !to->pending && evi_level (from) == evi_level (to));
+    *item = (struct evi_item){ to, revents };
+    to->pending = from->pending;
+    from->pending = 0;
+}
+
 EVI void evi_pending_clear_all (struct ev_loop *loop, int revents)
 {
     for (int level = 0; level < EVI_LEVELS; level++)

@@ -24,7 +24,9 @@ struct evi_pending {
 EVI void evi_feed (struct ev_loop *loop, void *w, int revents);
 /* Takes a queued callback back; its bits, or 0. */
 EVI int evi_pending_clear (struct ev_loop *loop, ev_watcher *w);
-/* … all those with one of these bits. */
+/* What is queued for one watcher is another one's, in its place. That one is not queued, and of the same level. */
+EVI void evi_pending_pass (struct ev_loop *loop, ev_watcher *from, ev_watcher *to, int revents);
+/* Takes back all those with one of these bits. */
 EVI void evi_pending_clear_all (struct ev_loop *loop, int revents);
 /* Calls everything queued, through the program's hook if it has set one. */
 EVI void evi_pending_invoke (struct ev_loop *loop);

@@ -330,5 +330,6 @@ void ev_resume (EV_P) EV_NOEXCEPT
     before = loop->clock.mono;
     run_update_time (loop);
     evi_timer_shift (loop, loop->clock.mono - before);
+    evi_ops_shift (loop, loop->clock.mono - before);
     evi_periodic_reschedule (loop);
 }

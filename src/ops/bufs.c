@@ -183,25 +183,54 @@ EVI void *evi_bufs_lent (struct ev_pool *pool, unsigned index)
     return pool->memory + index * pool->size;
 }
 
-EVI void evi_bufs_show (struct ev_pool *pool)
+static void bufs_look_away (struct ev_pool *pool, unsigned index)
 {
-    pool->busy++;
-}
-
-EVI void evi_bufs_shown (struct ev_pool *pool, void *buf)
-{
-    unsigned index = evi_bufs_index (pool, buf);
-
     if (pool->lent[index] == EVI_LENT_OUT)
         bufs_put_back (pool, index);
     if (!--pool->busy && EVI_UNLIKELY (pool->dying))
         bufs_free (pool);
 }
 
+EVI void evi_bufs_show (struct ev_loop *loop, struct ev_pool *pool, void *buf)
+{
+    struct evi_ops *ops = loop->ops;
+
+    pool->busy++;
+    EVI_FIT (ops->shown, ops->shown_room, ops->shown_count + 1);
+    ops->shown[ops->shown_count++] = (struct evi_shown){ pool, evi_bufs_index (pool, buf), loop->depth };
+    loop->op_started = 1; /* so that somebody comes by when it has been seen */
+}
+
+/* Inside a callback that has called ev_run, what outer callbacks look at is left alone. */
+EVI void evi_bufs_seen (struct ev_loop *loop)
+{
+    struct evi_ops *ops = loop->ops;
+
+    if (EVI_UNLIKELY (loop->pending.busy)) /* the program's hook has left some callbacks for later */
+        return;
+    while (ops->shown_count && ops->shown[ops->shown_count - 1].depth >= loop->depth) {
+        struct evi_shown shown = ops->shown[--ops->shown_count];
+
+        bufs_look_away (shown.pool, shown.index);
+    }
+}
+
+EVI void evi_bufs_unshow (struct ev_loop *loop, struct ev_pool *pool, void *buf)
+{
+    struct evi_ops *ops = loop->ops;
+    unsigned index = evi_bufs_index (pool, buf), at = ops->shown_count;
+
+    while (at-- > 0)
+        if (ops->shown[at].pool == pool && ops->shown[at].index == index) {
+            ops->shown[at] = ops->shown[--ops->shown_count];
+            bufs_look_away (pool, index);
+            return;
+        }
+}
+
 EVI void evi_bufs_unneeded (struct ev_pool *pool, void *buf)
 {
-    evi_bufs_show (pool);
-    evi_bufs_shown (pool, buf);
+    bufs_put_back (pool, evi_bufs_index (pool, buf));
 }
 
 /* ev_pool_new may have failed. */

@@ -111,12 +111,15 @@ static void fill_data (struct evi_sqe *sqe, const ev_op *op)
 {
     size_t left = op->size - op->moved;
 
+    sqe->opcode = evi_op_kind (op)->opcode;
+    sqe->fd = op->fd;
     sqe->addr = (uintptr_t) op->buf + op->moved;
     sqe->len = left > KINDS_BYTES_MAX ? KINDS_BYTES_MAX : (uint32_t) left;
 }
 
-EVI void evi_kinds_fill (struct evi_sqe *sqe, const ev_op *op)
+EVI void evi_fill_plain (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
 {
+    (void) ops;
     sqe->opcode = evi_op_kind (op)->opcode;
     sqe->fd = op->fd;
     sqe->addr = (uintptr_t) op->buf;
@@ -135,15 +138,14 @@ static int keeps_count (const struct evi_ops *ops)
 static void fill_recv (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
 {
     fill_data (sqe, op);
-    if (!keeps_count (ops))
-        sqe->op_flags &= ~(uint32_t) MSG_WAITALL;
+    sqe->op_flags = keeps_count (ops) ? op->flags : op->flags & ~(uint32_t) MSG_WAITALL;
 }
 
 static void fill_recv_pool (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
 {
     const struct ev_pool *pool = op->more;
 
-    (void) ops;
+    evi_fill_plain (ops, sqe, op);
     sqe->ioprio = EVI_RECV_MULTISHOT;
     sqe->flags = EVI_SQE_BUFFER_SELECT;
     sqe->buf_index = pool->group;
@@ -158,7 +160,7 @@ static unsigned whole_flag (const struct evi_ops *ops, const ev_op *op)
 static void fill_send (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
 {
     fill_data (sqe, op);
-    sqe->op_flags |= MSG_NOSIGNAL | whole_flag (ops, op);
+    sqe->op_flags = op->flags | MSG_NOSIGNAL | whole_flag (ops, op);
 }
 
 static void fill_send_zc (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
@@ -173,37 +175,38 @@ static void fill_sendmsg (const struct evi_ops *ops, struct evi_sqe *sqe, const 
 {
     const struct msghdr *message = op->buf;
 
+    evi_fill_plain (ops, sqe, op);
     sqe->op_flags |= MSG_NOSIGNAL | (message->msg_controllen ? 0 : whole_flag (ops, op));
 }
 
 static void fill_write (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
 {
-    (void) ops;
+    evi_fill_plain (ops, sqe, op);
     sqe->op_flags = op->hint & EVI_HINT_LESSER ? 0 : EVI_RWF_NOSIGNAL;
 }
 
 static void fill_fallocate (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
 {
-    (void) ops;
+    evi_fill_plain (ops, sqe, op);
     sqe->addr = (uint64_t) op->offset_to;
 }
 
 static void fill_statx (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
 {
-    (void) ops;
+    evi_fill_plain (ops, sqe, op);
     sqe->off = (uintptr_t) op->more;
 }
 
 static void fill_renameat (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
 {
-    (void) ops;
+    evi_fill_plain (ops, sqe, op);
     sqe->len = (uint32_t) op->fd_to;
     sqe->off = (uintptr_t) op->more;
 }
 
 static void fill_splice (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
 {
-    (void) ops;
+    evi_fill_plain (ops, sqe, op);
     sqe->fd = op->fd_to;
     sqe->off = (uint64_t) op->offset_to;
     sqe->addr = (uint64_t) op->offset;

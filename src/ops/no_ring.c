@@ -19,6 +19,12 @@ EVI int evi_on_ring_start_now (struct ev_loop *loop, ev_op *op)
     return 0;
 }
 
+EVI int evi_on_ring_submit (struct ev_loop *loop, ev_op *op)
+{
+    (void) loop, (void) op;
+    return 0;
+}
+
 EVI void evi_on_ring_turn (struct ev_loop *loop)
 {
     (void) loop;

@@ -45,9 +45,10 @@ EVI_INLINE_HOT void on_ring_submit (struct ev_loop *loop, ev_op *op, struct evi_
     struct evi_ops *ops = loop->ops;
     const struct evi_op_kind *kind = evi_op_kind (op);
 
-    evi_kinds_fill (sqe, op);
     if (kind->fill)
         kind->fill (ops, sqe, op);
+    else
+        evi_fill_plain (ops, sqe, op);
     if (EVI_UNLIKELY (ops->lenders))
         evi_pinned_use (loop, sqe);
     sqe->user_data = evi_on_ring_name (ops, op); /* also of an entry that is the program's */
@@ -59,22 +60,27 @@ EVI_INLINE_HOT void on_ring_submit (struct ev_loop *loop, ev_op *op, struct evi_
 
 /* Nothing here can have another thread in it, or be of another process: the road was found open since the last time
  * either could have changed. */
-EVI int evi_on_ring_start_now (struct ev_loop *loop, ev_op *op)
+EVI int evi_on_ring_submit (struct ev_loop *loop, ev_op *op)
 {
-    struct evi_ops *ops = loop->ops;
-    struct evi_sqe *sqe;
+    struct evi_sqe *sqe = evi_ring_sqe (&loop->ring->ring);
 
-    if (EVI_UNLIKELY (!(ops->road == EVI_ROAD_RING && !loop->waiting && ops->able >> op->code & 1)))
-        return 0;
-    if (!(ops->plain >> op->code & 1) && evi_op_kind (op)->fits (loop, op) <= 0)
-        return 0;
-    sqe = evi_ring_sqe (&loop->ring->ring);
     if (EVI_UNLIKELY (!sqe))
         return 0;
     on_ring_submit (loop, op, sqe);
-    ops->last = op;
+    loop->ops->fresh = 1;
     loop->op_started = 1;
     return 1;
+}
+
+EVI int evi_on_ring_start_now (struct ev_loop *loop, ev_op *op)
+{
+    const struct evi_ops *ops = loop->ops;
+
+    if (ops->road != EVI_ROAD_RING || loop->waiting || !(ops->able >> op->code & 1))
+        return 0;
+    if (!(ops->plain >> op->code & 1) && evi_op_kind (op)->fits (loop, op) <= 0)
+        return 0;
+    return evi_on_ring_submit (loop, op);
 }
 
 /* The ring is about to be made anew, or to be given up: it waits for that. */
@@ -160,13 +166,15 @@ static void on_ring_take_back_all (struct ev_loop *loop)
 /* A ring is for many. One read of what lies in memory is cheaper by itself. */
 static void on_ring_alone (struct ev_loop *loop)
 {
-    struct evi_ops *ops = loop->ops;
     struct evi_ring *ring = &loop->ring->ring;
-    ev_op *op = ops->last;
+    const struct evi_sqe *sqe;
+    ev_op *op;
 
-    ops->last = NULL;
-    if (!op || ops->queued || evi_ring_queued (ring) != 1 || op->code != EVI_CODE_READ
-        || op->state != EVI_STATE_RING || evi_ring_unsent (ring, 0)->user_data != evi_on_ring_name (ops, op))
+    if (loop->ops->queued || evi_ring_queued (ring) != 1)
+        return;
+    sqe = evi_ring_unsent (ring, 0);
+    op = sqe->opcode == EVI_OP_READ ? evi_on_ring_owner (loop->ops, sqe->user_data, EVI_STATE_RING) : NULL;
+    if (!op || op->code != EVI_CODE_READ)
         return;
     evi_ring_untake (ring);
     evi_on_ring_leave (loop, op);
@@ -185,8 +193,9 @@ EVI void evi_on_ring_turn (struct ev_loop *loop)
         ops->road = EVI_ROAD_LATER;
     else if (EVI_UNLIKELY (ops->epoch != loop->ring->epoch))
         on_ring_learn (loop);
-    else if (ops->last)
+    else if (ops->fresh)
         on_ring_alone (loop);
+    ops->fresh = 0;
 }
 
 /* ---- the way in ---- */
@@ -337,7 +346,7 @@ EVI void evi_land_pool (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t f
 
     if (EVI_LIKELY (res > 0)
         || (res == 0 && evi_sys_datagrams (op->fd))) { /* an empty datagram is not the end */
-        evi_op_arrive (loop, op, res, buf, 0);
+        evi_op_received (loop, op, res, buf);
         if (EVI_UNLIKELY (!(flags & EVI_CQE_F_MORE)))
             evi_on_ring_go_on (loop, op);
         return;
@@ -532,7 +541,7 @@ static void on_ring_lost (struct ev_loop *loop)
     if (!ops)
         return;
     ops->road = EVI_ROAD_READY; /* until it is asked again */
-    ops->last = NULL;
+    ops->straight = 0;
     if (evi_loopring_parents (loop))
         on_ring_end_all (loop);
     evi_orphans_adopt (loop, &loop->ring->ring);
@@ -556,6 +565,7 @@ EVI void evi_on_ring_open (struct ev_loop *loop)
 EVI void evi_on_ring_reborn (struct ev_loop *loop)
 {
     loop->ops->road = EVI_ROAD_READY; /* until it is asked again */
+    loop->ops->straight = 0;
     evi_attached_reborn (loop);
     evi_orphans_forget (loop);
 }

@@ -8,8 +8,8 @@
 
 #include "../backend/loopring.h"
 
-/* Fills it in with what a row does not say otherwise. */
-EVI void evi_kinds_fill (struct evi_sqe *sqe, const ev_op *op);
+/* Of a row that does not say otherwise: parameters are where a submission has them. */
+EVI void evi_fill_plain (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op);
 
 /* ---- on_ring.c ---- */
 

@@ -8,6 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Seconds until an end that was asked for is asked for again: kernels have lost a cancel that met a request on its
+ * way to a worker (before 6.12.115; seen on 6.18 with splice). */
+#define OP_ASK_AGAIN 0.1
+
 /* ---- misuse ---- */
 
 EVI void evi_op_not_now (const char *call)
@@ -70,6 +74,7 @@ EVI_INLINE_HOT void op_deactivate_here (struct ev_loop *loop, ev_op *op)
     unsigned at = (unsigned) op->active - 1;
     struct evi_slot *slot = &ops->slots[at];
 
+    evi_deadline_stop (loop, op);
     slot->op = NULL;
     slot->generation++;
     slot->next = ops->slot_free;
@@ -97,6 +102,7 @@ static void op_queue (struct ev_loop *loop, ev_op *op, int state)
     op->slot = ops->queued;
     op->state = (unsigned char) state;
     ops->queue[ops->queued++] = op;
+    ops->straight = 0; /* nobody passes it */
     loop->op_started = 1;
 }
 
@@ -128,8 +134,9 @@ EVI void evi_op_begin (ev_op *op, int code)
     op->fd_to = 0;
     op->offset = op->offset_to = 0;
     op->flags = op->epoch = 0;
-    op->limit = 0;
-    op->link = op->prev = op->next = NULL;
+    op->limit = op->due = 0;
+    op->link = op->prev = op->next = op->sooner = op->later = NULL;
+    op->queue = 0;
     op->side = NULL;
     op->slot = 0;
     op->code = (unsigned char) code;
@@ -170,10 +177,16 @@ EVI_INLINE void op_enter_untimed (struct ev_loop *loop, ev_op *op, int follows)
     op_dispatch (loop, op, follows);
 }
 
+static void op_end_in (struct ev_loop *loop, ev_op *op, ev_tstamp seconds)
+{
+    if (EVI_UNLIKELY (!evi_deadline_start (loop, op, seconds)))
+        evi_side_start_timer (loop, op, seconds);
+}
+
 EVI void evi_op_enter (struct ev_loop *loop, ev_op *op, int follows)
 {
-    if (EVI_UNLIKELY (op->limit > 0))
-        evi_side_start_timer (loop, op, op->limit);
+    if (op->limit > 0)
+        op_end_in (loop, op, op->limit);
     op_enter_untimed (loop, op, follows);
 }
 
@@ -192,13 +205,25 @@ EVI_APART static void op_start_special (struct ev_loop *loop, ev_op *op)
     evi_op_enter (loop, op, 0);
 }
 
-/* Mostly there is nothing to be seen to before it. */
-static int op_starts_plainly (const struct ev_loop *loop, const ev_op *op)
+/* Mostly there is a ring that takes it, and nothing to be seen to before. */
+EVI_INLINE_HOT int op_starts_straight (const struct ev_loop *loop, const ev_op *op)
 {
     const struct evi_ops *ops = loop->ops;
 
-    return !ev_is_pending (op) && ops && evi_sys_same_process (ops->process)
-           && ops->slot_free < ops->slot_count && !op->link && !(op->limit > 0);
+    return ops && ops->straight >> op->code & 1 && !ev_is_pending (op) && !op->link
+           && (unsigned) op->fd < ops->lane_count && ops->slot_free < ops->slot_count && !loop->waiting
+           && evi_sys_same_process (ops->process);
+}
+
+EVI_INLINE_HOT void op_start_straight (struct ev_loop *loop, ev_op *op)
+{
+    op_activate_here (loop, op);
+    if (op->limit > 0)
+        op_end_in (loop, op, op->limit);
+    if (EVI_UNLIKELY (op_wants_lane (op) && !evi_lane_join (loop, op)))
+        return;
+    if (EVI_UNLIKELY (!evi_on_ring_submit (loop, op)))
+        evi_op_again (loop, op);
 }
 
 void ev_op_start (EV_P_ ev_op *op) EV_NOEXCEPT
@@ -210,10 +235,9 @@ void ev_op_start (EV_P_ ev_op *op) EV_NOEXCEPT
             evi_complain ("ev_op_start", op_elsewhere);
         return;
     }
-    if (EVI_LIKELY (op_starts_plainly (loop, op))) {
-        op_activate_here (loop, op);
-        op_enter_untimed (loop, op, 0);
-    } else
+    if (EVI_LIKELY (op_starts_straight (loop, op)))
+        op_start_straight (loop, op);
+    else
         op_start_special (loop, op);
     EVI_VERIFY_CHANGE (loop);
 }
@@ -259,11 +283,14 @@ EVI int evi_ops_reify (struct ev_loop *loop)
 
     loop->op_started = 0;
     evi_ops_reborn (loop);
+    if (loop->ops->shown_count)
+        evi_bufs_seen (loop);
     evi_on_ring_turn (loop);
     if (count)
         ops_hand_over (loop, loop->ops, count);
     evi_bufs_resume (loop);
     evi_attached_flush (loop);
+    loop->ops->straight = loop->ops->queued || loop->ops->road != EVI_ROAD_RING ? 0 : loop->ops->plain;
     return loop->op_told;
 }
 
@@ -288,18 +315,30 @@ EVI void evi_op_tell (struct ev_loop *loop, ev_op *op)
     evi_feed (loop, op, EV_OP);
 }
 
-static void op_leave_lane (struct ev_loop *loop, ev_op *op)
+EVI_APART static void op_leave_queue (struct ev_loop *loop, ev_op *op)
 {
-    ev_op *next = op->hint & EVI_HINT_LANE ? evi_lane_leave (loop, op) : NULL;
+    ev_op *next = evi_lane_leave (loop, op);
 
-    if (EVI_UNLIKELY (next != NULL))
+    if (next)
         evi_op_follow (loop, next);
+}
+
+/* Mostly nobody waits behind it. */
+EVI_INLINE_HOT void op_leave_lane (struct ev_loop *loop, ev_op *op)
+{
+    if (!(op->hint & EVI_HINT_LANE))
+        return;
+    if (EVI_LIKELY (op->prev == op))
+        evi_lane_empty (loop, op);
+    else
+        op_leave_queue (loop, op);
 }
 
 /* The engine is finished with it; its last result is yet to be told. */
 static void op_over (struct ev_loop *loop, ev_op *op)
 {
     op_leave_lane (loop, op);
+    evi_deadline_stop (loop, op);
     if (op->side)
         evi_side_stop_timer (loop, op->side);
     op->state = EVI_STATE_OVER;
@@ -307,26 +346,25 @@ static void op_over (struct ev_loop *loop, ev_op *op)
 
 EVI void evi_op_arrive (struct ev_loop *loop, ev_op *op, ssize_t result, void *buf, int last)
 {
-    struct evi_arrival arrival = { result, buf, op->moved, last };
-
     if (last)
         op_over (loop, op);
-    if (EVI_UNLIKELY (op->wish & EVI_WISH_STOP))
-        evi_side_drop (op, &arrival);
-    else
-        evi_side_arrive (loop, op, arrival);
+    if (buf)
+        evi_bufs_show (loop, op->more, buf);
+    evi_side_arrive (loop, op, (struct evi_arrival){ result, buf, op->moved, last });
 }
 
-EVI void evi_op_call (struct ev_loop *loop, ev_op *op, int revents, void *buf)
+/* The first since the last callback lies in the operation itself. */
+EVI void evi_op_received (struct ev_loop *loop, ev_op *op, ssize_t result, void *buf)
 {
-    struct ev_pool *pool = buf ? op->more : NULL;
-
-    (void) loop; /* if it is the only one */
-    if (pool)
-        evi_bufs_show (pool);
-    ev_invoke (EV_A_ op, revents);
-    if (pool)
-        evi_bufs_shown (pool, buf);
+    if (EVI_UNLIKELY (op->side || op->wish || ev_is_pending (op) || !buf)) {
+        evi_op_arrive (loop, op, result, buf, 0);
+        return;
+    }
+    evi_bufs_show (loop, op->more, buf);
+    op->result = result;
+    op->buf = buf;
+    loop->op_told = 1;
+    evi_feed (loop, op, EV_OP | EV_OP_MORE);
 }
 
 EVI void evi_op_arrive_here (struct ev_loop *loop, ev_op *op, ssize_t result, void *buf)
@@ -335,9 +373,11 @@ EVI void evi_op_arrive_here (struct ev_loop *loop, ev_op *op, ssize_t result, vo
         evi_op_arrive (loop, op, result, buf, 0);
         return;
     }
+    if (buf)
+        evi_bufs_show (loop, op->more, buf);
     op->result = result;
     op->buf = buf;
-    evi_op_call (loop, op, EV_OP | EV_OP_MORE, buf);
+    ev_invoke (EV_A_ op, EV_OP | EV_OP_MORE);
 }
 
 EVI void evi_op_done_active (struct ev_loop *loop, ev_op *op, ssize_t result)
@@ -372,11 +412,12 @@ EVI_APART static void op_done_special (struct ev_loop *loop, ev_op *op, ssize_t 
 /* Mostly there is nothing about it. */
 EVI void evi_op_done (struct ev_loop *loop, ev_op *op, ssize_t result)
 {
-    if (op->hint | op->wish || op->side || op->link || result < 0
-        || evi_op_kind (op)->traits & EVI_TRAIT_ARRIVES) {
+    if (EVI_UNLIKELY ((op->hint & ~EVI_HINT_LANE) | op->wish || op->side || op->link || result < 0
+                      || evi_op_kind (op)->traits & EVI_TRAIT_ARRIVES)) {
         op_done_special (loop, op, result);
         return;
     }
+    op_leave_lane (loop, op);
     op_deactivate_here (loop, op);
     op->result = result;
     evi_op_tell (loop, op);
@@ -436,7 +477,7 @@ EVI void evi_op_end_early (struct ev_loop *loop, ev_op *op, int wish)
     if (op_engine (op)->cancel (loop, op))
         evi_op_done (loop, op, -ECANCELED);
     else if (op->state == EVI_STATE_RING)
-        evi_side_ask_again (loop, op);
+        op_end_in (loop, op, OP_ASK_AGAIN);
 }
 
 void ev_op_cancel (EV_P_ ev_op *op) EV_NOEXCEPT
@@ -460,7 +501,8 @@ static void op_stop (struct ev_loop *loop, ev_op *op)
     op->wish |= EVI_WISH_STOP | EVI_WISH_CANCEL;
     while (op->state != EVI_STATE_OVER && !op_end_waiting (loop, op))
         op_engine (op)->stop (loop, op);
-    evi_side_drop_all (loop, op);
+    if (op->side)
+        evi_side_drop_all (loop, op);
     if (evi_op_kind (op)->traits & EVI_TRAIT_ARRIVES)
         op->result = -ECANCELED;
     evi_op_deactivate (loop, op);
@@ -484,7 +526,8 @@ void ev_op_stop (EV_P_ ev_op *op) EV_NOEXCEPT
     if (EVI_UNLIKELY (!op_may_stop (loop, op)))
         evi_misuse ("ev_op_stop", op_elsewhere);
     evi_ops_reborn (loop);
-    evi_pending_clear (loop, (ev_watcher *) op);
+    if (evi_pending_clear (loop, (ev_watcher *) op) & EV_OP_MORE)
+        evi_bufs_unshow (loop, op->more, op->buf);
     if (!ev_is_active (op))
         return;
     op_stop (loop, op);
@@ -513,7 +556,7 @@ void ev_op_link (ev_op *op, ev_op *next) EV_NOEXCEPT
 
 static int op_helps (void *w)
 {
-    return evi_side_helps (w) || evi_ready_helps (w);
+    return evi_deadline_helps (w) || evi_side_helps (w) || evi_ready_helps (w);
 }
 
 /* From the end: the callback may stop the operation it is given, and any other. */
@@ -550,6 +593,12 @@ EVI void evi_ops_open (struct ev_loop *loop)
     loop->riders.helps = op_helps;
     loop->riders.walk = op_walk;
     evi_on_ring_open (loop);
+}
+
+EVI void evi_ops_shift (struct ev_loop *loop, ev_tstamp seconds)
+{
+    if (loop->ops)
+        evi_deadline_shift (loop->ops, seconds);
 }
 
 EVI void evi_ops_answer (struct ev_loop *loop)
@@ -618,11 +667,13 @@ EVI void evi_ops_close (struct ev_loop *loop)
     evi_ops_reborn (loop);
     ops_stop_all (loop);
     evi_pending_clear_all (loop, EV_OP); /* those that are done */
+    evi_deadline_close (loop);
     evi_on_ring_close (loop);
     evi_bufs_close (loop);
     evi_pool_leave (&ops->home);
     evi_side_free_all (ops);
     evi_resize (ops->slots, 0);
+    evi_resize (ops->shown, 0);
     evi_resize (ops->queue, 0);
     evi_resize (ops->lanes, 0);
     evi_resize (ops, 0);
@@ -659,6 +710,7 @@ EVI void evi_ops_verify (struct ev_loop *loop)
         return;
     ops_verify_slots (loop->ops);
     evi_lane_verify (loop->ops);
+    evi_deadline_verify (loop->ops);
 }
 
 /* Of one that the kernel has. */

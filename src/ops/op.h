@@ -115,7 +115,7 @@ struct evi_op_kind {
     int (*fits) (struct ev_loop *loop,
                  ev_op *op); /* does it take this one? 1: yes, 0: no, -errno. NULL: it does */
     void (*fill) (const struct evi_ops *ops, struct evi_sqe *sqe,
-                  const ev_op *op); /* what is no copy; NULL: nothing */
+                  const ev_op *op); /* the submission; NULL: a copy */
     void (*landed) (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t flags); /* NULL: never on a ring */
     /* without one */
     void (*begin) (struct ev_loop *loop, ev_op *op);
@@ -201,6 +201,14 @@ struct evi_slot {
 
 _Static_assert(sizeof (struct evi_slot) <= 16, "four slots to a cache line");
 
+struct evi_deadlines;
+enum { EVI_DEADLINES = 32 }; /* so many different lengths at a time need no heap */
+
+struct evi_shown {
+    struct ev_pool *pool;
+    unsigned index, depth; /* … in callbacks of which ev_run */
+};
+
 enum {
     EVI_ROAD_READY,
     EVI_ROAD_RING,
@@ -217,8 +225,12 @@ struct evi_ops {
     unsigned queued, queue_room;
     struct evi_lane (*lanes)[EVI_LANES]; /* by descriptor */
     unsigned lane_count;
-    struct evi_side *sides; /* unused ones */
+    struct evi_side *sides;                         /* unused ones */
+    struct evi_deadlines *deadlines[EVI_DEADLINES]; /* deadline.c */
+    unsigned deadline_count, deadline_last;
     struct ev_pool *pools;
+    struct evi_shown *shown; /* bufs.c: buffers that callbacks see, the innermost last */
+    unsigned shown_count, shown_room;
     struct evi_home home; /* where threads put what they have done */
     unsigned process;     /* evi_sys_process when it was made */
 
@@ -229,9 +241,10 @@ struct evi_ops {
     unsigned epoch;       /* of the ring that was last asked what it can do */
     uint64_t knows;       /* a bit per opcode of the ring */
     uint32_t able, plain; /* a bit per code: the ring has it; … and takes each one */
+    uint32_t straight;    /* … and nothing stands before it: plain, or 0 */
     unsigned lacks;       /* … found out by trying */
     int recalling;        /* the ring is about to be closed */
-    ev_op *last;          /* the one that was handed to the ring last */
+    int fresh;            /* some were put into its queue since the last hand-out */
     uint16_t groups;      /* numbers of buffer groups given out */
     ev_io *attached;      /* attached.c: what watches a ring that is not the backend's; NULL: there is none */
 
@@ -267,6 +280,8 @@ EVI void evi_op_done (struct ev_loop *loop, ev_op *op, ssize_t result);
 EVI void evi_op_done_active (struct ev_loop *loop, ev_op *op, ssize_t result);
 /* One of several results. last: the engine is finished with it. */
 EVI void evi_op_arrive (struct ev_loop *loop, ev_op *op, ssize_t result, void *buf, int last);
+/* … of a receiver, in a buffer of its pool. */
+EVI void evi_op_received (struct ev_loop *loop, ev_op *op, ssize_t result, void *buf);
 /* A receiver's, in the callback of its readiness: its own callback need not wait. It may end the operation. */
 EVI void evi_op_arrive_here (struct ev_loop *loop, ev_op *op, ssize_t result, void *buf);
 /* Its turn has come: its predecessor in the lane, or in the chain, is done, and yet to be told. */
@@ -295,8 +310,6 @@ EVI void evi_op_activate (struct ev_loop *loop, ev_op *op);
 EVI void evi_op_deactivate (struct ev_loop *loop, ev_op *op);
 EVI void evi_op_tell (struct ev_loop *loop, ev_op *op);
 EVI void evi_op_end_early (struct ev_loop *loop, ev_op *op, int wish);
-/* Its callback. buf: of its pool, to be given back after it; or NULL. */
-EVI void evi_op_call (struct ev_loop *loop, ev_op *op, int revents, void *buf);
 
 /* ---- lane.c ---- */
 
@@ -312,19 +325,38 @@ EVI_INLINE struct evi_lane *evi_op_lane (struct ev_loop *loop, const ev_op *op)
     return &loop->ops->lanes[op->fd][evi_op_kind (op)->lane];
 }
 
-/* ---- side.c: links, deadlines, results one by one ---- */
+/* evi_lane_leave of one that is alone there. */
+EVI_INLINE_HOT void evi_lane_empty (struct ev_loop *loop, ev_op *op)
+{
+    struct evi_lane *lane = evi_op_lane (loop, op);
+
+    EVI_ASSERT (lane->head == op && !op->next);
+    lane->told = loop->op_tellings;
+    lane->head = NULL;
+    op->hint &= (uint8_t) ~EVI_HINT_LANE;
+}
+
+/* ---- deadline.c ---- */
+
+/* Ends it in so many seconds, or asks for its end again. Zero: there are too many lengths. */
+EVI int evi_deadline_start (struct ev_loop *loop, ev_op *op, ev_tstamp span);
+EVI void evi_deadline_stop (struct ev_loop *loop, ev_op *op);         /* it has none any more */
+EVI void evi_deadline_shift (struct evi_ops *ops, ev_tstamp seconds); /* they did not run for so long */
+EVI void evi_deadline_close (struct ev_loop *loop);
+EVI void evi_deadline_verify (const struct evi_ops *ops);
+EVI int evi_deadline_helps (void *w); /* a timer of theirs */
+
+/* ---- side.c: links, results one by one, and deadlines for which there is no queue ---- */
 
 EVI struct evi_side *evi_op_side (struct ev_loop *loop, ev_op *op); /* made when there is none yet */
 EVI void evi_side_free (struct ev_loop *loop, ev_op *op);
 EVI void evi_side_free_all (struct evi_ops *ops);
-/* Ends it in so many seconds, or asks for its end again. */
+/* As evi_deadline_start, at any time. */
 EVI_COLD EVI void evi_side_start_timer (struct ev_loop *loop, ev_op *op, ev_tstamp seconds);
-EVI_COLD EVI void evi_side_ask_again (struct ev_loop *loop, ev_op *op);
 EVI void evi_side_stop_timer (struct ev_loop *loop, struct evi_side *side);
 EVI void evi_side_arrive (struct ev_loop *loop, ev_op *op, struct evi_arrival arrival);
 EVI void evi_side_feed (struct ev_loop *loop, struct evi_side *side);
-EVI void evi_side_drop (ev_op *op, const struct evi_arrival *arrival); /* nobody is told */
-EVI void evi_side_drop_all (struct ev_loop *loop, ev_op *op);
+EVI void evi_side_drop_all (struct ev_loop *loop, ev_op *op); /* nobody is told */
 /* Everything that is linked behind it waits from now on. */
 EVI_COLD EVI void evi_link_activate (struct ev_loop *loop, ev_op *op);
 /* The next in the chain may start, or all of them are off. */
@@ -381,6 +413,8 @@ EVI void evi_ready_reaped (struct ev_loop *loop, int pid, int status);
 EVI void evi_on_ring_turn (struct ev_loop *loop);
 /* One that has just been started goes to the ring, if that is ready for it. Zero: it is to be queued. */
 EVI int evi_on_ring_start_now (struct ev_loop *loop, ev_op *op);
+/* … if it is known to be. Zero: its queue is full. */
+EVI int evi_on_ring_submit (struct ev_loop *loop, ev_op *op);
 EVI void evi_on_ring_open (struct ev_loop *loop);
 EVI void evi_on_ring_reborn (struct ev_loop *loop); /* after a fork */
 EVI void evi_on_ring_close (struct ev_loop *loop);
@@ -399,7 +433,7 @@ struct ev_pool {
     uint16_t *free;          /* indices, when the kernel does not have them */
     uint8_t *lent;           /* EVI_LENT_* by index */
     struct evi_side *paused; /* receivers that wait for a buffer */
-    int busy, dying;         /* callbacks that have one of its buffers; freed meanwhile */
+    int busy, dying;         /* how many callbacks see one of its buffers; freed meanwhile */
     int lends;               /* ev_pool_take was called */
     struct ev_pool *next;
 
@@ -422,9 +456,11 @@ EVI void evi_bufs_untake (struct ev_pool *pool, void *buf);     /* nothing was p
 EVI void *evi_bufs_lent (struct ev_pool *pool, unsigned index); /* the kernel has filled it */
 EVI void evi_bufs_gather (struct ev_pool *pool);                /* all that are not lent are free here */
 EVI void evi_bufs_unneeded (struct ev_pool *pool, void *buf);   /* lent, but nobody will look at it */
-/* Around the callback that sees the buffer. */
-EVI void evi_bufs_show (struct ev_pool *pool);
-EVI void evi_bufs_shown (struct ev_pool *pool, void *buf);
+/* A lent buffer is, or will be, seen by a callback: it goes back when that has returned, unless it is kept. */
+EVI void evi_bufs_show (struct ev_loop *loop, struct ev_pool *pool, void *buf);
+EVI void evi_bufs_seen (struct ev_loop *loop); /* all callbacks have returned */
+EVI void evi_bufs_unshow (struct ev_loop *loop, struct ev_pool *pool,
+                          void *buf); /* none will see it any more */
 EVI void evi_bufs_pause (struct ev_loop *loop, ev_op *op);
 EVI void evi_bufs_unpause (struct ev_op *op);
 EVI void evi_bufs_resume (struct ev_loop *loop); /* of every pool that has buffers again, one that waits */

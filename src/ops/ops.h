@@ -13,6 +13,8 @@ EVI void evi_ops_close (struct ev_loop *loop);
 EVI int evi_ops_reify (struct ev_loop *loop);
 /* In a fork child, once: what was started is the parent's. Asked wherever a child may begin. */
 EVI void evi_ops_reborn (struct ev_loop *loop);
+/* Time stood still for so long, as far as timers go. */
+EVI void evi_ops_shift (struct ev_loop *loop, ev_tstamp seconds);
 /* Someone knocked: a thread may have done a job. */
 EVI void evi_ops_answer (struct ev_loop *loop);
 EVI void evi_ops_verify (struct ev_loop *loop);
@@ -33,6 +35,11 @@ EVI_INLINE int evi_ops_reify (struct ev_loop *loop)
 EVI_INLINE void evi_ops_reborn (struct ev_loop *loop)
 {
     (void) loop;
+}
+
+EVI_INLINE void evi_ops_shift (struct ev_loop *loop, ev_tstamp seconds)
+{
+    (void) loop, (void) seconds;
 }
 
 EVI_INLINE void evi_ops_answer (struct ev_loop *loop)

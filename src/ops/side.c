@@ -1,14 +1,11 @@
-/* side.c: what only some operations need: a chain they are linked in, a deadline, results that are told one by one.
+/* side.c: what only some operations need: a chain they are linked in, results that are told one by one, a timer if
+ * deadlines of too many lengths are there.
  * Owns the sides, which are made when they are wanted and used again. */
 #include "op.h"
 
 #if EV_OP_ENABLE
 
 #include <string.h>
-
-/* Seconds until an end that was asked for is asked for again: kernels have lost a cancel that met a request on its
- * way to a worker (before 6.12.115; seen on 6.18 with splice). */
-#define SIDE_ASK_AGAIN 0.1
 
 static void side_deliver (EV_P_ ev_watcher *w, int revents);
 static void side_late (EV_P_ ev_timer *w, int revents);
@@ -76,16 +73,10 @@ EVI_COLD EVI void evi_side_start_timer (struct ev_loop *loop, ev_op *op, ev_tsta
     struct evi_side *side = evi_op_side (loop, op);
 
     evi_side_stop_timer (loop, side);
-    ev_timer_set (&side->timer, seconds,
-                  SIDE_ASK_AGAIN); /* one that does not repeat gives back a reference */
+    ev_timer_set (&side->timer, seconds, seconds); /* one that does not repeat gives back a reference */
     evi_set_priority (&side->timer, ev_priority (op));
     ev_timer_start (EV_A_ & side->timer);
     evi_unref (loop);
-}
-
-EVI_COLD EVI void evi_side_ask_again (struct ev_loop *loop, ev_op *op)
-{
-    evi_side_start_timer (loop, op, SIDE_ASK_AGAIN);
 }
 
 static void side_late (EV_P_ ev_timer *w, int revents)
@@ -151,12 +142,12 @@ EVI_COLD EVI void evi_link_follow (struct ev_loop *loop, ev_op *op, int succeede
 
 /* ---- results one by one ---- */
 
-EVI void evi_side_drop (ev_op *op, const struct evi_arrival *arrival)
+static void side_drop (struct ev_loop *loop, ev_op *op, const struct evi_arrival *arrival)
 {
     if (evi_op_kind (op)->traits & EVI_TRAIT_MAKES_FD && arrival->result >= 0)
         evi_sys_close ((int) arrival->result);
     if (arrival->buf)
-        evi_bufs_unneeded (op->more, arrival->buf);
+        evi_bufs_unshow (loop, op->more, arrival->buf);
 }
 
 EVI void evi_side_drop_all (struct ev_loop *loop, ev_op *op)
@@ -167,7 +158,7 @@ EVI void evi_side_drop_all (struct ev_loop *loop, ev_op *op)
         return;
     evi_pending_clear (loop, &side->deliver);
     while (side->first < side->count)
-        evi_side_drop (op, &side->arrivals[side->first++]);
+        side_drop (loop, op, &side->arrivals[side->first++]);
     side->first = side->count = 0;
 }
 
@@ -180,12 +171,31 @@ EVI void evi_side_feed (struct ev_loop *loop, struct evi_side *side)
     evi_feed (loop, &side->deliver, EV_OP);
 }
 
+static void side_keep (struct evi_side *side, struct evi_arrival arrival)
+{
+    EVI_FIT (side->arrivals, side->room, side->count + 1);
+    side->arrivals[side->count++] = arrival;
+}
+
+/* The first is in the operation itself, and waits to be told: in its turn, but now one of several. */
+static void side_take_first (struct ev_loop *loop, ev_op *op, struct evi_side *side)
+{
+    side_keep (side, (struct evi_arrival){ op->result, op->buf, op->moved, 0 });
+    evi_set_priority (&side->deliver, ev_priority (op));
+    evi_pending_pass (loop, (ev_watcher *) op, &side->deliver, EV_OP);
+}
+
 EVI void evi_side_arrive (struct ev_loop *loop, ev_op *op, struct evi_arrival arrival)
 {
     struct evi_side *side = evi_op_side (loop, op);
 
-    EVI_FIT (side->arrivals, side->room, side->count + 1);
-    side->arrivals[side->count++] = arrival;
+    if (EVI_UNLIKELY (op->wish & EVI_WISH_STOP)) {
+        side_drop (loop, op, &arrival);
+        return;
+    }
+    if (ev_is_pending (op))
+        side_take_first (loop, op, side);
+    side_keep (side, arrival);
     evi_side_feed (loop, side);
 }
 
@@ -217,7 +227,7 @@ static void side_deliver_next (struct ev_loop *loop, struct evi_side *side)
         if (op->link)
             evi_link_follow (loop, op, op->result >= 0);
     }
-    evi_op_call (loop, op, arrival.last ? EV_OP : EV_OP | EV_OP_MORE, arrival.buf);
+    ev_invoke (EV_A_ op, arrival.last ? EV_OP : EV_OP | EV_OP_MORE);
 }
 
 static void side_deliver (EV_P_ ev_watcher *w, int revents)

@@ -384,11 +384,14 @@ TEST_ENGINES (data_that_was_received_before_the_loop_moved_is_told)
             in_thread (run_a_while, loop);
             if (stop && op_stop (loop, &op) == 1)
                 continue;
-            if (op.calls && op.result == -ECANCELED)
+            if (stop)
                 op_begin (loop, &op, recv, fd[0], buf, sizeof buf, 0);
-            else if (stop && !op.calls)
+            if (op_end (loop, &op)
+                == -ECANCELED) { /* before 6.12 the ring does not say what it has done: nothing */
                 op_begin (loop, &op, recv, fd[0], buf, sizeof buf, 0);
-            ck_result (op_end (loop, &op), 1);
+                op_end (loop, &op);
+            }
+            ck_result (op.result, 1);
         }
     op_all_over (loop);
     op_close_both (fd);

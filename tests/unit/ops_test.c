@@ -20,10 +20,15 @@ static struct ev_loop *ring_loop (void)
 /* The kernel lacks the operations of this mask. */
 static void forget (struct ev_loop *loop, uint64_t opcodes)
 {
-    loop->ops->knows &= ~opcodes;
+    uint32_t lost = 0;
+
     for (unsigned code = 0; code < EVI_CODES; code++)
         if (evi_op_kinds[code].needs & opcodes)
-            loop->ops->able &= ~((uint32_t) 1 << code);
+            lost |= (uint32_t) 1 << code;
+    loop->ops->knows &= ~opcodes;
+    loop->ops->able &= ~lost;
+    loop->ops->plain &= ~lost;
+    loop->ops->straight = 0;
 }
 
 static void end (struct ev_loop *loop)
