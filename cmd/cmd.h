@@ -1,5 +1,5 @@
 /* cmd.h: what the files of the evring command share.
- * main.c chooses a verb, run.c and program.c are `evring run`, probe.c is `evring probe`.
+ * main.c chooses a verb, run.c and program.c are `evring run`, probe.c is `evring probe`; words.c has what all of them say.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
