@@ -196,8 +196,8 @@ EV_API_DECL void ev_accept_set (ev_op *op, int fd, int flags) EV_NOEXCEPT;
 EV_API_DECL void ev_connect_set (ev_op *op, int fd, const struct sockaddr *address, unsigned size) EV_NOEXCEPT;
 /* result: bytes, 0 at the end of the stream. flags: MSG_PEEK, MSG_WAITALL, MSG_TRUNC, MSG_DONTWAIT … */
 EV_API_DECL void ev_recv_set (ev_op *op, int fd, void *buf, size_t size, int flags) EV_NOEXCEPT;
-/* Repeats: op->buf is a buffer of the pool with op->result bytes in it. It goes back to the pool when the callback
- * returns, unless ev_pool_keep was called. While the pool is empty receiving pauses. result 0: the end of the
+/* Repeats: op->buf is a buffer of the pool with op->result bytes in it. It goes back to the pool when the callbacks
+ * of this iteration have returned, unless ev_pool_keep was called. While the pool is empty receiving pauses. result 0: the end of the
  * stream, and the last call (an empty datagram is not); op->buf is NULL then, as in the last call with an error.
  * MSG_WAITALL and MSG_PEEK end with -EINVAL, as does a pool that is NULL or another loop's. */
 EV_API_DECL void ev_recv_pool_set (ev_op *op, int fd, ev_pool *pool, int flags) EV_NOEXCEPT;

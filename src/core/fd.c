@@ -17,6 +17,7 @@ EVI void evi_fd_change (struct ev_loop *loop, int fd, int why)
     struct evi_fds *fds = &loop->fds;
     struct evi_row *row = &fds->rows[fd];
 
+    EVI_ASSERT ((unsigned) fd < fds->count && why);
     if (!row->why) {
         if (EVI_UNLIKELY (fds->change_count == fds->change_room)) {
             fd_grow_and_change (loop, fd, why);
@@ -85,6 +86,7 @@ EVI void evi_fd_reify (struct ev_loop *loop)
         fd_break_chain (loop, &loop->fds.nowhere);
     if (loop->fds.change_count)
         fd_tell_changes (loop);
+    EVI_ASSERT (!loop->waiting);
     if (loop->backend->commit)
         loop->backend->commit (loop);
 }
@@ -104,6 +106,7 @@ EVI void evi_fd_ready (struct ev_loop *loop, int fd, int got)
 {
     struct evi_row *row = &loop->fds.rows[fd];
 
+    EVI_ASSERT ((unsigned) fd < loop->fds.count && got && !(got & ~EVI_IO_BITS));
     /* A change not yet told: the report may be about an earlier file. If not, it comes again: levels do (IO-8). */
     if (EVI_UNLIKELY (row->why & EVI_WHY_PROGRAM))
         return;
@@ -133,6 +136,7 @@ static void fd_insist (struct ev_loop *loop, int fd, int err)
 
 EVI void evi_fd_broken (struct ev_loop *loop, int fd, int err)
 {
+    EVI_ASSERT ((unsigned) fd < loop->fds.count && err < 0);
     if (EVI_UNLIKELY (loop->fds.rows[fd].kind & EVI_ROW_OURS)) {
         fd_insist (loop, fd, err);
         return;

@@ -132,6 +132,7 @@ EVI_INLINE_HOT int run_backend_wait (struct ev_loop *loop, ev_tstamp limit)
 {
     int err;
 
+    EVI_ASSERT (!loop->waiting && limit >= 0);
     loop->deadline = loop->clock.mono + limit; /* behind the hook another thread may look at the clock */
     loop->waiting = 1;
     if (loop->release)
@@ -198,6 +199,7 @@ static void run_wait (struct ev_loop *loop, ev_tstamp limit)
 
     if (EVI_UNLIKELY (err < 0))
         run_wait_again (loop, limit, err);
+    EVI_ASSERT (!loop->waiting);
     loop->backend->reap (loop);
 }
 
@@ -220,6 +222,7 @@ static void run_poll (struct ev_loop *loop, int flags)
 
 static void run_invoke (struct ev_loop *loop)
 {
+    EVI_ASSERT (!loop->waiting); /* no callback comes inside a sleep, or a reap */
     evi_pending_invoke (loop);
     loop->op_told = 0;
     if (EVI_LIKELY (!loop->pending.busy)) /* the program's hook may have left some */

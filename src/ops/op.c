@@ -74,6 +74,7 @@ EVI_INLINE_HOT void op_deactivate_here (struct ev_loop *loop, ev_op *op)
     unsigned at = (unsigned) op->active - 1;
     struct evi_slot *slot = &ops->slots[at];
 
+    EVI_ASSERT (slot->op == op && !(op->hint & EVI_HINT_LANE) && op->state != EVI_STATE_RING);
     evi_deadline_stop (loop, op);
     slot->op = NULL;
     slot->generation++;
@@ -98,6 +99,7 @@ static void op_queue (struct ev_loop *loop, ev_op *op, int state)
 {
     struct evi_ops *ops = loop->ops;
 
+    EVI_ASSERT (ev_is_active (op) && op->state != EVI_STATE_RING && op->state != EVI_STATE_ORPHAN);
     EVI_FIT (ops->queue, ops->queue_room, ops->queued + 1);
     op->slot = ops->queued;
     op->state = (unsigned char) state;
