@@ -497,6 +497,32 @@ TEST_ENGINES (buffer_kept_and_given_in_its_callback_is_given_once)
     stream_end (loop, &s);
 }
 
+/* What arrives outside of ev_run, since a stop enters the kernel, is told in the next run, and its buffer goes back behind it. */
+TEST_ENGINES (buffer_that_arrives_during_a_stop_goes_back_when_it_was_seen)
+{
+    struct ev_loop *loop = test_loop (0);
+    ev_pool *pool = ev_pool_new (loop, 8, 1);
+    struct op receiver, other;
+    char byte;
+    int fd[2], another[2];
+
+    op_pair (fd);
+    op_pair (another);
+    op_begin (loop, &receiver, recv_pool, fd[0], pool, 0);
+    for (int i = 1; i <= 20; i++) {
+        op_begin (loop, &other, recv, another[0], &byte, 1, 0);
+        op_settle (loop);
+        kit_put (fd[1]);
+        usleep (1000);
+        op_stop (loop, &other);
+        op_until (loop, &receiver.calls, i);
+    }
+    op_stop (loop, &receiver);
+    ev_pool_free (loop, pool);
+    op_close_both (fd);
+    op_close_both (another);
+}
+
 TEST_ENGINES (datagrams_have_a_buffer_each)
 {
     struct ev_loop *loop = test_loop (0);
