@@ -166,8 +166,8 @@ static void fill_send (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_
 static void fill_send_zc (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
 {
     fill_send (ops, sqe, op);
-    if (op->hint & EVI_HINT_LESSER)
-        sqe->opcode = EVI_OP_SEND;
+    if (!(op->hint & EVI_HINT_LESSER))
+        sqe->opcode = EVI_OP_SEND_ZC;
 }
 
 /* Ancillary data goes with the first byte: some kernels before 6.5 send it again with the rest. */

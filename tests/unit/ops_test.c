@@ -88,6 +88,29 @@ TEST (kernel_that_lacks_them_all_is_not_asked_for_any)
     end (loop);
 }
 
+TEST (send_without_copying_is_asked_for_and_a_plain_one_where_the_kernel_lacks_it)
+{
+    struct ev_loop *loop = ring_loop ();
+    struct op op;
+    int fd[2];
+
+    op_pair (fd);
+    for (int lacks = 0; lacks < 2; lacks++) {
+        uint64_t zero_copy = UINT64_C (1) << EVI_OP_SEND_ZC;
+
+        if (!lacks && !(loop->ops->knows & zero_copy))
+            continue;
+        forget (loop, lacks ? zero_copy : 0);
+        op_begin (loop, &op, send_zc, fd[0], "x", 1, 0);
+        evi_ops_reify (loop);
+        ck_assert_uint_eq (evi_ring_unsent (&loop->ring->ring, 0)->opcode,
+                           lacks ? EVI_OP_SEND : EVI_OP_SEND_ZC);
+        ck_result (op_end (loop, &op), 1);
+    }
+    op_close_both (fd);
+    end (loop);
+}
+
 /* So many operations without sleep, whose completions on the ring say res instead. */
 static void answer_all (struct ev_loop *loop, unsigned count, int32_t res)
 {
