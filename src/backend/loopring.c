@@ -367,9 +367,6 @@ EVI int evi_loopring_fresh (struct ev_loop *loop, struct evi_loopring *it)
     return evi_ring_ready (&it->ring) != 0;
 }
 
-/* A ring that defers its work hands out twenty completions per call (6.13 and later), and one that is short of
- * memory or met a bad submission may not have taken all: come back until it has. Without asking for a number of
- * them: a call that finds fewer would sleep, if only for a moment, and give the processor away. */
 /* One call. Nonzero: it has brought nothing. The flag that says that there is work is set behind the work, by whatever processor
  * brings that: it may come when all is done, and then stays (6.18). */
 static int loopring_sweeps_nothing (struct ev_loop *loop, struct evi_loopring *it, int *err)
@@ -384,6 +381,9 @@ static int loopring_sweeps_nothing (struct ev_loop *loop, struct evi_loopring *i
     return evi_ring_queued (&it->ring) + evi_ring_ready (&it->ring) == before;
 }
 
+/* A ring that defers its work hands out twenty completions per call (6.13 and later), and one that is short of
+ * memory or met a bad submission may not have taken all: come back until it has. Without asking for a number of
+ * them: a call that finds fewer would sleep, if only for a moment, and give the processor away. */
 EVI int evi_loopring_sweep_on (struct ev_loop *loop, struct evi_loopring *it)
 {
     int err = 0;

@@ -72,15 +72,20 @@ EVI int evi_on_ring_submit (struct ev_loop *loop, ev_op *op)
     return 1;
 }
 
-EVI int evi_on_ring_start_now (struct ev_loop *loop, ev_op *op)
+/* 1: this ring takes it; 0: it goes the other road; -errno: nobody does. */
+static int on_ring_takes (struct ev_loop *loop, ev_op *op)
 {
     const struct evi_ops *ops = loop->ops;
 
-    if (ops->road != EVI_ROAD_RING || loop->waiting || !(ops->able >> op->code & 1))
-        return 0;
-    if (!(ops->plain >> op->code & 1) && evi_op_kind (op)->fits (loop, op) <= 0)
-        return 0;
-    return evi_on_ring_submit (loop, op);
+    if (ops->plain >> op->code & 1)
+        return 1;
+    return ops->able >> op->code & 1 ? evi_op_kind (op)->fits (loop, op) : 0;
+}
+
+EVI int evi_on_ring_start_now (struct ev_loop *loop, ev_op *op)
+{
+    return loop->ops->road == EVI_ROAD_RING && !loop->waiting && on_ring_takes (loop, op) > 0
+           && evi_on_ring_submit (loop, op);
 }
 
 /* The ring is about to be made anew, or to be given up: it waits for that. */
@@ -102,23 +107,20 @@ static void on_ring_start_there (struct ev_loop *loop, ev_op *op)
 
 static int on_ring_start (struct ev_loop *loop, ev_op *op)
 {
-    const struct evi_ops *ops = loop->ops;
-    int fits;
+    int takes, road = loop->ops->road;
 
-    if (ops->road == EVI_ROAD_READY || op->hint & EVI_HINT_READY)
+    if (road == EVI_ROAD_READY || op->hint & EVI_HINT_READY)
         return 0;
-    if (EVI_UNLIKELY (ops->road == EVI_ROAD_LATER)) {
+    if (EVI_UNLIKELY (road == EVI_ROAD_LATER)) {
         on_ring_later (loop, op);
         return 1;
     }
-    if (!(ops->able >> op->code & 1))
-        return 0;
-    fits = ops->plain >> op->code & 1 ? 1 : evi_op_kind (op)->fits (loop, op);
-    if (EVI_UNLIKELY (fits < 0))
-        evi_op_done (loop, op, fits);
-    else if (fits)
+    takes = on_ring_takes (loop, op);
+    if (EVI_UNLIKELY (takes < 0))
+        evi_op_done (loop, op, takes);
+    else if (takes)
         on_ring_start_there (loop, op);
-    return fits;
+    return takes;
 }
 
 /* ---- before the kernel has seen it ---- */
@@ -200,7 +202,8 @@ EVI void evi_on_ring_turn (struct ev_loop *loop)
 
 /* ---- the way in ---- */
 
-EVI void evi_on_ring_go_on (struct ev_loop *loop, ev_op *op)
+/* The kernel is finished with it, and it shall go on, unless it is wanted to end. */
+static void on_ring_go_on (struct ev_loop *loop, ev_op *op)
 {
     evi_on_ring_leave (loop, op);
     if (op->wish)
@@ -212,7 +215,7 @@ EVI void evi_on_ring_go_on (struct ev_loop *loop, ev_op *op)
 static void on_ring_other_road (struct ev_loop *loop, ev_op *op)
 {
     op->hint |= EVI_HINT_READY;
-    evi_on_ring_go_on (loop, op);
+    on_ring_go_on (loop, op);
 }
 
 EVI void evi_on_ring_finish (struct ev_loop *loop, ev_op *op, ssize_t result)
@@ -256,7 +259,7 @@ EVI void evi_land_write (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t 
         return;
     }
     loop->ops->lacks |= EVI_LACKS_NOSIGNAL;
-    evi_on_ring_go_on (loop, op);
+    on_ring_go_on (loop, op);
 }
 
 static int on_ring_is_whole (const ev_op *op)
@@ -275,7 +278,7 @@ EVI void evi_land_recv (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t f
         op->moved += (size_t) res;
     if (EVI_UNLIKELY (res > 0 && op->flags & MSG_WAITALL && !(op->flags & MSG_PEEK)
                       && !on_ring_is_whole (op)))
-        evi_on_ring_go_on (loop, op);
+        on_ring_go_on (loop, op);
     else
         evi_on_ring_finish (loop, op, op->moved ? (ssize_t) op->moved : res);
 }
@@ -288,7 +291,7 @@ EVI void evi_land_send (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t f
     }
     op->moved += (size_t) res;
     if (EVI_UNLIKELY (res > 0 && !on_ring_is_whole (op)))
-        evi_on_ring_go_on (loop, op);
+        on_ring_go_on (loop, op);
     else
         evi_on_ring_finish (loop, op, (ssize_t) op->moved);
 }
@@ -306,7 +309,7 @@ EVI void evi_land_send_zc (struct ev_loop *loop, ev_op *op, int32_t res, uint32_
     op->hint &= (uint8_t) ~EVI_HINT_NOTIFY;
     if ((res == -EOPNOTSUPP || res == -EINVAL || res == -ENOMEM) && !(op->hint & EVI_HINT_LESSER)) {
         op->hint |= EVI_HINT_LESSER;
-        evi_on_ring_go_on (loop, op);
+        on_ring_go_on (loop, op);
     } else
         evi_land_send (loop, op, res, flags);
 }
@@ -332,7 +335,7 @@ EVI void evi_land_sendmsg (struct ev_loop *loop, ev_op *op, int32_t res, uint32_
 EVI_APART static void on_ring_starved (struct ev_loop *loop, ev_op *op)
 {
     if (op->wish || evi_bufs_any (op->more)) {
-        evi_on_ring_go_on (loop, op);
+        on_ring_go_on (loop, op);
         return;
     }
     evi_on_ring_leave (loop, op);
@@ -348,7 +351,7 @@ EVI void evi_land_pool (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t f
         || (res == 0 && evi_sys_datagrams (op->fd))) { /* an empty datagram is not the end */
         evi_op_received (loop, op, res, buf);
         if (EVI_UNLIKELY (!(flags & EVI_CQE_F_MORE)))
-            evi_on_ring_go_on (loop, op);
+            on_ring_go_on (loop, op);
         return;
     }
     if (buf) /* chosen, and not needed */
@@ -380,7 +383,7 @@ EVI_APART static void on_ring_go_on_elsewhere (struct ev_loop *loop, ev_op *op)
     if (evi_op_kind (op)->traits & EVI_TRAIT_BEGINS)
         on_ring_other_road (loop, op);
     else
-        evi_on_ring_go_on (loop, op);
+        on_ring_go_on (loop, op);
 }
 
 EVI_INLINE_HOT void on_ring_land (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t flags)
@@ -519,11 +522,6 @@ static void on_ring_names (struct ev_loop *loop, void (*each) (const struct evi_
 }
 
 /* In a fork child: the ring is the parent's, and writes into the parent's memory. */
-static void on_ring_disown (struct ev_loop *loop, ev_op *op)
-{
-    evi_on_ring_leave (loop, op);
-}
-
 static void on_ring_end_all (struct ev_loop *loop)
 {
     for (unsigned at = loop->ops->slot_count; at-- > 0;) {
@@ -591,7 +589,7 @@ EVI_HOME const struct evi_engine evi_on_ring = {
     .take_back = on_ring_take_back,
     .cancel = on_ring_cancel,
     .stop = on_ring_stop,
-    .disown = on_ring_disown,
+    .disown = evi_on_ring_leave,
 };
 
 #endif

@@ -39,8 +39,6 @@ EVI void evi_on_ring_landed (struct ev_loop *loop, uint64_t name, int32_t res, u
 EVI void evi_on_ring_landed_late (struct ev_loop *loop, const struct evi_cqe *cqe, unsigned epoch);
 /* The kernel is finished with it. */
 EVI void evi_on_ring_leave (struct ev_loop *loop, ev_op *op);
-/* … and it shall go on, unless it is wanted to end. */
-EVI void evi_on_ring_go_on (struct ev_loop *loop, ev_op *op);
 /* … and that was it. */
 EVI void evi_on_ring_finish (struct ev_loop *loop, ev_op *op, ssize_t result);
 

@@ -169,16 +169,10 @@ static void orphans_stop (struct ev_loop *loop, ev_op *op)
     orphans_over (loop, lost);
 }
 
-static void orphans_disown (struct ev_loop *loop, ev_op *op)
-{
-    (void) loop;
-    op->state = EVI_STATE_IDLE;
-}
-
 EVI_HOME const struct evi_engine evi_orphaned = {
     .cancel = orphans_cancel,
     .stop = orphans_stop,
-    .disown = orphans_disown,
+    .disown = evi_on_ring_leave,
 };
 
 #endif

@@ -154,8 +154,6 @@ EVI void evi_side_drop_all (struct ev_loop *loop, ev_op *op)
 {
     struct evi_side *side = op->side;
 
-    if (!side)
-        return;
     evi_pending_clear (loop, &side->deliver);
     while (side->first < side->count)
         side_drop (loop, op, &side->arrivals[side->first++]);
