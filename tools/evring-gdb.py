@@ -31,6 +31,7 @@ STATES = {
     "EVI_STATE_QUEUED": "is to be started",
     "EVI_STATE_FOLLOWS": "is to be started when the one before it is told",
     "EVI_STATE_RING": "is with the ring",
+    "EVI_STATE_HELD": "is sent, and its memory still read",
     "EVI_STATE_ORPHAN": "is with a ring that is lost",
     "EVI_STATE_WAITING": "waits for readiness",
     "EVI_STATE_THREAD": "is with a thread",

@@ -75,14 +75,15 @@ _Static_assert(sizeof (struct evi_ring_getevents) == 24, "other sizes are answer
 #define EVI_SETUP_NO_SQARRAY (1u << 16)    /* 6.6 */
 
 /* Features */
-#define EVI_FEAT_SINGLE_MMAP (1u << 0)  /* 5.4 */
-#define EVI_FEAT_NODROP (1u << 1)       /* 5.5: completions wait in the kernel when the queue is full */
-#define EVI_FEAT_POLL_32BITS (1u << 6)  /* 5.9 */
-#define EVI_FEAT_EXT_ARG (1u << 8)      /* 5.11: a time limit for enter */
-#define EVI_FEAT_RSRC_TAGS (1u << 10)   /* 5.13: the same kernel brought multishot poll and poll update */
-#define EVI_FEAT_CQE_SKIP (1u << 11)    /* 5.17 */
-#define EVI_FEAT_MIN_TIMEOUT (1u << 15) /* 6.12: the same kernel brought absolute time limits */
-#define EVI_FEAT_NO_IOWAIT (1u << 17)   /* 6.15 */
+#define EVI_FEAT_SINGLE_MMAP (1u << 0)   /* 5.4 */
+#define EVI_FEAT_NODROP (1u << 1)        /* 5.5: completions wait in the kernel when the queue is full */
+#define EVI_FEAT_POLL_32BITS (1u << 6)   /* 5.9 */
+#define EVI_FEAT_EXT_ARG (1u << 8)       /* 5.11: a time limit for enter */
+#define EVI_FEAT_RSRC_TAGS (1u << 10)    /* 5.13: the same kernel brought multishot poll and poll update */
+#define EVI_FEAT_CQE_SKIP (1u << 11)     /* 5.17 */
+#define EVI_FEAT_REG_REG_RING (1u << 13) /* 6.3: what 6.2 brought is there too */
+#define EVI_FEAT_MIN_TIMEOUT (1u << 15)  /* 6.12: the same kernel brought absolute time limits */
+#define EVI_FEAT_NO_IOWAIT (1u << 17)    /* 6.15 */
 
 /* Enter flags */
 #define EVI_ENTER_GETEVENTS (1u << 0)
@@ -209,6 +210,10 @@ enum {
 /* ACCEPT and RECV: in ioprio. */
 #define EVI_RECV_MULTISHOT (1u << 1) /* 6.0 */
 
+/* SEND_ZC: in ioprio; and what the result of its notification then may say. */
+#define EVI_SEND_ZC_REPORT_USAGE (1u << 3) /* 6.2 */
+#define EVI_NOTIF_COPIED (1u << 31)
+
 /* READ and WRITE: in op_flags. */
 #define EVI_RWF_NOSIGNAL 0x100u /* 6.18 */
 
@@ -287,6 +292,10 @@ EVI_SAME ((int) EVI_OP_UNLINKAT, (int) IORING_OP_UNLINKAT);
 EVI_SAME ((int) EVI_OP_MKDIRAT, (int) IORING_OP_MKDIRAT);
 EVI_SAME ((int) EVI_OP_SOCKET, (int) IORING_OP_SOCKET);
 EVI_SAME ((int) EVI_OP_SEND_ZC, (int) IORING_OP_SEND_ZC);
+#ifdef IORING_SEND_ZC_REPORT_USAGE
+EVI_SAME (EVI_SEND_ZC_REPORT_USAGE, IORING_SEND_ZC_REPORT_USAGE);
+EVI_SAME (EVI_NOTIF_COPIED, IORING_NOTIF_USAGE_ZC_COPIED);
+#endif
 EVI_SAME (EVI_SQE_BUFFER_SELECT, IOSQE_BUFFER_SELECT);
 EVI_SAME (EVI_CQE_F_BUFFER, IORING_CQE_F_BUFFER);
 EVI_SAME (EVI_RECV_MULTISHOT, IORING_RECV_MULTISHOT);

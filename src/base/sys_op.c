@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -122,6 +123,24 @@ EVI int evi_sys_datagrams (int fd)
 
     getsockopt (fd, SOL_SOCKET, SO_TYPE, &type, &size);
     return type == SOCK_DGRAM || type == SOCK_RAW;
+}
+
+EVI int evi_sys_tcp (int fd)
+{
+    int protocol = 0;
+    socklen_t size = sizeof protocol;
+
+    getsockopt (fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size);
+    return protocol == IPPROTO_TCP;
+}
+
+EVI uint64_t evi_sys_socket_id (int fd)
+{
+    uint64_t cookie = 0;
+    socklen_t size = sizeof cookie;
+
+    getsockopt (fd, SOL_SOCKET, SO_COOKIE, &cookie, &size);
+    return cookie;
 }
 
 EVI int evi_sys_shutdown (int fd, int how)

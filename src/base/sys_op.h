@@ -34,6 +34,8 @@ EVI ssize_t evi_sys_send (int fd, const void *data, size_t size, int flags);
 EVI ssize_t evi_sys_recvmsg (int fd, struct msghdr *message, int flags);
 EVI ssize_t evi_sys_sendmsg (int fd, const struct msghdr *message, int flags);
 EVI int evi_sys_datagrams (int fd); /* nonzero: a socket of messages, where an empty one is not the end */
+EVI int evi_sys_tcp (int fd);       /* nonzero: a TCP socket */
+EVI uint64_t evi_sys_socket_id (int fd); /* no other socket has or had it; 0: unknown */
 EVI int evi_sys_shutdown (int fd, int how);
 EVI int evi_sys_socket (int domain, int type, int protocol);
 

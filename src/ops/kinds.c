@@ -43,9 +43,19 @@ static int fits_pool (struct ev_loop *loop, ev_op *op)
     return pool->loop == loop && evi_ringbufs_register (loop, pool);
 }
 
+/* It is copied after all where that is cheaper: decision 0013. */
+static int copies (struct ev_loop *loop, ev_op *op)
+{
+    if (!(loop->ops->knows & KINDS_BIT (EVI_OP_SEND_ZC)) || !(op->hint & EVI_HINT_LANE)
+        || op->size - op->moved < EVI_ZERO_COPY_BYTES)
+        return 1;
+    op->offset_to = (int64_t) evi_sys_socket_id (op->fd);
+    return !evi_lane_sends_uncopied (loop, op);
+}
+
 static int fits_send_zc (struct ev_loop *loop, ev_op *op)
 {
-    if (!(loop->ops->knows & KINDS_BIT (EVI_OP_SEND_ZC)))
+    if (copies (loop, op))
         op->hint |= EVI_HINT_LESSER;
     return 1;
 }
@@ -166,8 +176,10 @@ static void fill_send (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_
 static void fill_send_zc (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
 {
     fill_send (ops, sqe, op);
-    if (!(op->hint & EVI_HINT_LESSER))
-        sqe->opcode = EVI_OP_SEND_ZC;
+    if (op->hint & EVI_HINT_LESSER)
+        return;
+    sqe->opcode = EVI_OP_SEND_ZC;
+    sqe->ioprio = ops->reports ? EVI_SEND_ZC_REPORT_USAGE : 0;
 }
 
 /* Ancillary data goes with the first byte: some kernels before 6.5 send it again with the rest. */

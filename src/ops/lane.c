@@ -62,6 +62,33 @@ EVI ev_op *evi_lane_leave (struct ev_loop *loop, ev_op *op)
     return op->next;
 }
 
+/* ---- what is known of a socket ---- */
+
+/* Is it worth while to send without copying there? */
+EVI int evi_lane_sends_uncopied (struct ev_loop *loop, const ev_op *op)
+{
+    struct evi_lane *lane = evi_op_lane (loop, op);
+    uint64_t socket = (uint64_t) op->offset_to;
+
+    if (lane->socket != socket) {
+        lane->socket = socket;
+        lane->copied = 0;
+    }
+    return lane->copied < EVI_ZERO_COPY_COPIED;
+}
+
+EVI void evi_lane_copied (struct ev_loop *loop, const ev_op *op, int copied)
+{
+    struct evi_lane *lane = evi_op_lane (loop, op);
+
+    if (lane->socket != (uint64_t) op->offset_to)
+        return;
+    if (!copied)
+        lane->copied = 0;
+    else if (lane->copied < EVI_ZERO_COPY_COPIED)
+        lane->copied++;
+}
+
 static void lane_verify (const struct evi_lane *lane)
 {
     for (const ev_op *op = lane->head; op; op = op->next)

@@ -26,6 +26,7 @@ static void on_ring_learn (struct ev_loop *loop)
 
     ops->epoch = loop->ring->epoch;
     ops->knows = evi_orphans_leash (loop) < 0 ? 0 : evi_ring_knows (&loop->ring->ring);
+    ops->reports = loop->ring->ring.features & EVI_FEAT_REG_REG_RING ? 1 : 0;
     ops->able = ops->plain = 0;
     for (int code = 0; code < EVI_CODES; code++) {
         const struct evi_op_kind *kind = &evi_op_kinds[code];
@@ -127,7 +128,7 @@ static int on_ring_start (struct ev_loop *loop, ev_op *op)
 
 EVI void evi_on_ring_leave (struct ev_loop *loop, ev_op *op)
 {
-    loop->ops->flying -= op->state == EVI_STATE_RING;
+    loop->ops->flying -= (unsigned) evi_op_flies (op);
     op->state = EVI_STATE_IDLE;
 }
 
@@ -155,7 +156,7 @@ static void on_ring_take_back_all (struct ev_loop *loop)
 
     for (unsigned i = 0; i < evi_ring_queued (ring); i++) {
         struct evi_sqe *sqe = evi_ring_unsent (ring, i);
-        ev_op *op = evi_on_ring_owner (loop->ops, sqe->user_data, EVI_STATE_RING);
+        ev_op *op = evi_on_ring_owner (loop->ops, sqe->user_data);
 
         if (!op)
             continue;
@@ -175,7 +176,7 @@ static void on_ring_alone (struct ev_loop *loop)
     if (loop->ops->queued || evi_ring_queued (ring) != 1)
         return;
     sqe = evi_ring_unsent (ring, 0);
-    op = sqe->opcode == EVI_OP_READ ? evi_on_ring_owner (loop->ops, sqe->user_data, EVI_STATE_RING) : NULL;
+    op = sqe->opcode == EVI_OP_READ ? evi_on_ring_owner (loop->ops, sqe->user_data) : NULL;
     if (!op || op->code != EVI_CODE_READ)
         return;
     evi_ring_untake (ring);
@@ -296,22 +297,75 @@ EVI void evi_land_send (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t f
         evi_on_ring_finish (loop, op, (ssize_t) op->moved);
 }
 
-/* Two completions: the result, and later that the buffer is free. A send that was refused may have both. */
+/* ---- zero copy: two completions, the result, and later that nobody reads the buffer any more ---- */
+
+/* The connection is given up: nothing gentler gives the memory back while the peer does not read (measured: shutdown,
+ * close and the end of the ring do not). Not if the number is another socket's by now. */
+EVI void evi_held_release (ev_op *op)
+{
+    static const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+
+    if (op->code != EVI_CODE_SEND_ZC || op->hint & (EVI_HINT_LESSER | EVI_HINT_RESET) || !op->offset_to
+        || evi_sys_socket_id (op->fd) != (uint64_t) op->offset_to || !evi_sys_tcp (op->fd))
+        return;
+    if (evi_sys_connect (op->fd, &nobody, sizeof nobody) == 0)
+        op->hint |= EVI_HINT_RESET;
+}
+
+/* Who wants the memory back cannot wait for the peer. A cancel can. */
+EVI void evi_held_want (ev_op *op)
+{
+    if (op->wish & (EVI_WISH_TIMEOUT | EVI_WISH_STOP))
+        evi_held_release (op);
+}
+
+/* The result. What is sent whole leaves the lane: others need not wait for the peer. */
+static void on_ring_hold (struct ev_loop *loop, ev_op *op, int32_t res)
+{
+    op->result = res;
+    if (res > 0)
+        op->moved += (size_t) res;
+    if (op->state == EVI_STATE_RING)
+        op->state = EVI_STATE_HELD;
+    if (res > 0 && on_ring_is_whole (op))
+        evi_op_leave_lane (loop, op);
+    evi_held_want (op);
+}
+
+static int on_ring_was_refused (const ev_op *op)
+{
+    return !(op->hint & EVI_HINT_LESSER)
+           && (op->result == -EOPNOTSUPP || op->result == -EINVAL || op->result == -ENOMEM
+               || op->result == -ENOBUFS);
+}
+
+/* Nobody holds it any more. */
+static void on_ring_sent (struct ev_loop *loop, ev_op *op)
+{
+    if (EVI_UNLIKELY (on_ring_was_refused (op))) {
+        op->hint |= EVI_HINT_LESSER;
+        on_ring_go_on (loop, op);
+    } else if (EVI_UNLIKELY (op->hint & EVI_HINT_RESET))
+        evi_on_ring_finish (loop, op, -ECANCELED);
+    else if (EVI_UNLIKELY (op->result < 0))
+        evi_land_once (loop, op, (int32_t) op->result, 0);
+    else if (EVI_UNLIKELY (op->result > 0 && !on_ring_is_whole (op)))
+        on_ring_go_on (loop, op);
+    else
+        evi_on_ring_finish (loop, op, (ssize_t) op->moved);
+}
+
 EVI void evi_land_send_zc (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t flags)
 {
     if (flags & EVI_CQE_F_MORE) {
-        op->hint |= EVI_HINT_NOTIFY;
-        op->result = res;
+        on_ring_hold (loop, op, res);
         return;
     }
     if (flags & EVI_CQE_F_NOTIF)
-        res = (int32_t) op->result;
-    op->hint &= (uint8_t) ~EVI_HINT_NOTIFY;
-    if ((res == -EOPNOTSUPP || res == -EINVAL || res == -ENOMEM) && !(op->hint & EVI_HINT_LESSER)) {
-        op->hint |= EVI_HINT_LESSER;
-        on_ring_go_on (loop, op);
-    } else
-        evi_land_send (loop, op, res, flags);
+        evi_lane_copied (loop, op, (uint32_t) res & EVI_NOTIF_COPIED || op->result < 0);
+    else
+        on_ring_hold (loop, op, res);
+    on_ring_sent (loop, op);
 }
 
 static size_t on_ring_message_size (const ev_op *op)
@@ -396,9 +450,9 @@ EVI_INLINE_HOT void on_ring_land (struct ev_loop *loop, ev_op *op, int32_t res, 
 
 EVI void evi_on_ring_landed (struct ev_loop *loop, uint64_t name, int32_t res, uint32_t flags)
 {
-    ev_op *op = evi_on_ring_owner (loop->ops, name, EVI_STATE_RING);
+    ev_op *op = evi_on_ring_owner (loop->ops, name);
 
-    if (EVI_LIKELY (op != NULL))
+    if (EVI_LIKELY (op && evi_op_flies (op)))
         on_ring_land (loop, op, res, flags);
     else
         loop->stats.stale++;
@@ -406,9 +460,9 @@ EVI void evi_on_ring_landed (struct ev_loop *loop, uint64_t name, int32_t res, u
 
 EVI void evi_on_ring_landed_late (struct ev_loop *loop, const struct evi_cqe *cqe, unsigned epoch)
 {
-    ev_op *op = evi_on_ring_owner (loop->ops, cqe->user_data, EVI_STATE_ORPHAN);
+    ev_op *op = evi_on_ring_owner (loop->ops, cqe->user_data);
 
-    if (op && op->epoch == epoch)
+    if (op && op->state == EVI_STATE_ORPHAN && op->epoch == epoch)
         on_ring_land (loop, op, cqe->res, cqe->flags);
 }
 
@@ -465,22 +519,40 @@ static int on_ring_fetch (struct ev_loop *loop, unsigned wait, const struct evi_
     return came;
 }
 
-/* Takes it back, and enters until it has landed. What a worker is in the middle of is waited for. */
-static void on_ring_stop (struct ev_loop *loop, ev_op *op)
+/* Asks for its end, and enters until it has come: until the ring has it in that state no more. */
+static void on_ring_stop_by (struct ev_loop *loop, ev_op *op, int (*ask) (struct ev_loop *loop, ev_op *op))
 {
-    int came = evi_loopring_ours (loop) ? 0 : EVI_REBUILD;
+    int came = evi_loopring_ours (loop) ? 0 : EVI_REBUILD, state = op->state;
     unsigned rounds = 0;
 
     if (!came)
         on_ring_land_stash (loop);
-    while (came >= 0 && op->state == EVI_STATE_RING) {
+    while (came >= 0 && op->state == state) {
         if (!came || rounds % ON_RING_ROUNDS == 0) /* it did not come for long */
-            on_ring_cancel (loop, op);
+            ask (loop, op);
         came = on_ring_fetch (loop, 1, &on_ring_patience);
         rounds++;
     }
     if (EVI_UNLIKELY (came < 0))
         on_ring_abandon (loop, came);
+}
+
+/* What a worker is in the middle of is waited for. */
+static void on_ring_stop (struct ev_loop *loop, ev_op *op)
+{
+    on_ring_stop_by (loop, op, on_ring_cancel);
+}
+
+static int held_cancel (struct ev_loop *loop, ev_op *op)
+{
+    (void) loop;
+    evi_held_want (op);
+    return 0;
+}
+
+static void held_stop (struct ev_loop *loop, ev_op *op)
+{
+    on_ring_stop_by (loop, op, held_cancel);
 }
 
 static void on_ring_cancel_all (struct ev_loop *loop)
@@ -517,7 +589,7 @@ static void on_ring_names (struct ev_loop *loop, void (*each) (const struct evi_
     const struct evi_ops *ops = loop->ops;
 
     for (unsigned at = 0; ops && at < ops->slot_count; at++)
-        if (ops->slots[at].op && ops->slots[at].op->state == EVI_STATE_RING)
+        if (ops->slots[at].op && evi_op_flies (ops->slots[at].op))
             each (&loop->ring->ring, evi_on_ring_name (ops, ops->slots[at].op));
 }
 
@@ -527,7 +599,7 @@ static void on_ring_end_all (struct ev_loop *loop)
     for (unsigned at = loop->ops->slot_count; at-- > 0;) {
         ev_op *op = loop->ops->slots[at].op;
 
-        if (op && op->state == EVI_STATE_RING)
+        if (op && evi_op_flies (op))
             evi_on_ring_finish (loop, op, -ECANCELED);
     }
 }
@@ -583,6 +655,12 @@ int ev_op_ring (EV_P) EV_NOEXCEPT
         return -EPERM;
     return loop->ring ? 0 : evi_attached_open (loop);
 }
+
+EVI_HOME const struct evi_engine evi_held = {
+    .cancel = held_cancel,
+    .stop = held_stop,
+    .disown = evi_on_ring_leave,
+};
 
 EVI_HOME const struct evi_engine evi_on_ring = {
     .start = on_ring_start,

@@ -21,17 +21,15 @@ EVI_INLINE uint64_t evi_on_ring_name (const struct evi_ops *ops, const ev_op *op
     return evi_name (EVI_NAME_OP, ops->slots[place].generation, place);
 }
 
-/* What has that name, in that state; NULL: nothing any more. */
-EVI_INLINE_HOT ev_op *evi_on_ring_owner (const struct evi_ops *ops, uint64_t name, int state)
+/* What has that name; NULL: nothing any more. */
+EVI_INLINE_HOT ev_op *evi_on_ring_owner (const struct evi_ops *ops, uint64_t name)
 {
     uint32_t place = (uint32_t) name;
-    ev_op *op;
 
     if (EVI_UNLIKELY (place >= ops->slot_count
                       || name != evi_name (EVI_NAME_OP, ops->slots[place].generation, place)))
         return NULL;
-    op = ops->slots[place].op;
-    return op && op->state == state ? op : NULL;
+    return ops->slots[place].op;
 }
 
 EVI void evi_on_ring_landed (struct ev_loop *loop, uint64_t name, int32_t res, uint32_t flags);
@@ -41,6 +39,10 @@ EVI void evi_on_ring_landed_late (struct ev_loop *loop, const struct evi_cqe *cq
 EVI void evi_on_ring_leave (struct ev_loop *loop, ev_op *op);
 /* … and that was it. */
 EVI void evi_on_ring_finish (struct ev_loop *loop, ev_op *op, ssize_t result);
+
+/* Of a zero-copy send: gives its connection up, to have its memory back. _want: if its end is not to wait for the peer. */
+EVI void evi_held_release (ev_op *op);
+EVI void evi_held_want (ev_op *op);
 
 /* What a completion means: kind->landed. */
 typedef void evi_landing (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t flags);

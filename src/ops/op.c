@@ -74,7 +74,7 @@ EVI_INLINE_HOT void op_deactivate_here (struct ev_loop *loop, ev_op *op)
     unsigned at = (unsigned) op->active - 1;
     struct evi_slot *slot = &ops->slots[at];
 
-    EVI_ASSERT (slot->op == op && !(op->hint & EVI_HINT_LANE) && op->state != EVI_STATE_RING);
+    EVI_ASSERT (slot->op == op && !(op->hint & EVI_HINT_LANE) && !evi_op_flies (op));
     evi_deadline_stop (loop, op);
     slot->op = NULL;
     slot->generation++;
@@ -99,7 +99,7 @@ static void op_queue (struct ev_loop *loop, ev_op *op, int state)
 {
     struct evi_ops *ops = loop->ops;
 
-    EVI_ASSERT (ev_is_active (op) && op->state != EVI_STATE_RING && op->state != EVI_STATE_ORPHAN);
+    EVI_ASSERT (ev_is_active (op) && !evi_op_flies (op) && op->state != EVI_STATE_ORPHAN);
     EVI_FIT (ops->queue, ops->queue_room, ops->queued + 1);
     op->slot = ops->queued;
     op->state = (unsigned char) state;
@@ -336,6 +336,11 @@ EVI_INLINE_HOT void op_leave_lane (struct ev_loop *loop, ev_op *op)
         op_leave_queue (loop, op);
 }
 
+EVI void evi_op_leave_lane (struct ev_loop *loop, ev_op *op)
+{
+    op_leave_lane (loop, op);
+}
+
 /* The engine is finished with it; its last result is yet to be told. */
 static void op_over (struct ev_loop *loop, ev_op *op)
 {
@@ -431,6 +436,7 @@ EVI void evi_op_done (struct ev_loop *loop, ev_op *op, ssize_t result)
 static const struct evi_engine *op_engine (const ev_op *op)
 {
     static const struct evi_engine *const engines[EVI_STATES] = { [EVI_STATE_RING] = &evi_on_ring,
+                                                                  [EVI_STATE_HELD] = &evi_held,
                                                                   [EVI_STATE_ORPHAN] = &evi_orphaned,
                                                                   [EVI_STATE_WAITING] = &evi_on_ready,
                                                                   [EVI_STATE_THREAD] = &evi_on_ready };
@@ -700,7 +706,7 @@ static void ops_verify_slots (const struct evi_ops *ops)
             && (op->slot >= ops->queued || ops->queue[op->slot] != op))
             evi_op_spoilt ();
         active++;
-        flying += op->state == EVI_STATE_RING;
+        flying += evi_op_flies (op);
     }
     if (active != ops->active || flying != ops->flying)
         evi_broken ("ev_verify", "the operations are miscounted");
@@ -739,6 +745,7 @@ EVI void evi_ops_dump (struct ev_loop *loop, FILE *out)
                                                     "is to be started",
                                                     "is to be started when the one before it is told",
                                                     "is with the ring",
+                                                    "is sent, and its memory still read",
                                                     "is with a ring that is lost",
                                                     "waits for readiness",
                                                     "is with a thread",

@@ -60,6 +60,7 @@ enum { /* op->state */
        EVI_STATE_QUEUED,  /* will be handed to an engine at the next reify */
        EVI_STATE_FOLLOWS, /* … when the one before it has been told */
        EVI_STATE_RING,    /* the kernel has it */
+       EVI_STATE_HELD,    /* … or only its memory: what became of it is known */
        EVI_STATE_ORPHAN,  /* … on a ring that is closed, but not over */
        EVI_STATE_WAITING, /* waits for readiness */
        EVI_STATE_THREAD,  /* a thread has it, or will */
@@ -81,7 +82,7 @@ enum {                         /* op->hint: what has been found out about this r
        EVI_HINT_TRIED = 8,     /* it is done: its result is here, and to be told */
        EVI_HINT_LESSER = 16,   /* … cannot send it without copying, or write it without a signal */
        EVI_HINT_BLOCKING = 32, /* its socket was blocking and is to become so again */
-       EVI_HINT_NOTIFY = 64,   /* its result is here, the kernel still holds the buffer */
+       EVI_HINT_RESET = 64,    /* its connection was given up, to have its memory back */
        EVI_HINT_CUT = 128      /* what it was linked to has ended already, and may be gone */
 };
 
@@ -159,6 +160,12 @@ EVI_INLINE int evi_op_interrupted (ssize_t result)
     return result == -EINTR || (result <= EVI_RESTART_FIRST && result >= EVI_RESTART_LAST);
 }
 
+/* The ring has it, or its memory. */
+EVI_INLINE int evi_op_flies (const ev_op *op)
+{
+    return op->state == EVI_STATE_RING || op->state == EVI_STATE_HELD;
+}
+
 struct evi_arrival {
     ssize_t result;
     void *buf;
@@ -190,6 +197,8 @@ struct evi_lane {
     uint32_t told;        /* loop->op_tellings when the last one was done */
     uint8_t direct;       /* the file is read past the page cache */
     uint8_t direct_known; /* … reads until it is asked again */
+    uint8_t copied;       /* zero-copy sends in a row that were copied after all */
+    uint64_t socket;      /* … on this one (evi_sys_socket_id) */
 };
 
 /* Each active operation has one: op->active counts them from 1. */
@@ -217,6 +226,9 @@ enum {
 
 enum { EVI_LACKS_NOSIGNAL = 1 }; /* ops->lacks */
 
+/* Zero-copy sends: below so many bytes copying is cheaper; after so many that were copied all the same, too. */
+enum { EVI_ZERO_COPY_BYTES = 16384, EVI_ZERO_COPY_COPIED = 2 };
+
 struct evi_ops {
     struct ev_loop *loop;
     struct evi_slot *slots;
@@ -237,12 +249,13 @@ struct evi_ops {
     /* on_ring.c */
     int forbidden;        /* EVRING_OPS=ready */
     int road;             /* EVI_ROAD_*: until the next hand-out */
-    unsigned flying;      /* in EVI_STATE_RING */
+    unsigned flying;      /* evi_op_flies */
     unsigned epoch;       /* of the ring that was last asked what it can do */
     uint64_t knows;       /* a bit per opcode of the ring */
     uint32_t able, plain; /* a bit per code: the ring has it; … and takes each one */
     uint32_t straight;    /* … and nothing stands before it: plain, or 0 */
     unsigned lacks;       /* … found out by trying */
+    int reports;          /* … its zero-copy sends can say whether they were copied */
     int recalling;        /* the ring is about to be closed */
     int fresh;            /* some were put into its queue since the last hand-out */
     uint16_t groups;      /* numbers of buffer groups given out */
@@ -270,7 +283,7 @@ struct evi_engine {
     void (*disown) (struct ev_loop *loop, ev_op *op); /* in a fork child: it is the parent's */
 };
 
-EVI_DATA const struct evi_engine evi_on_ring, evi_orphaned, evi_on_ready;
+EVI_DATA const struct evi_engine evi_on_ring, evi_held, evi_orphaned, evi_on_ready;
 
 /* ---- op.c ---- */
 
@@ -278,6 +291,8 @@ EVI_DATA const struct evi_engine evi_on_ring, evi_orphaned, evi_on_ready;
 EVI void evi_op_done (struct ev_loop *loop, ev_op *op, ssize_t result);
 /* The same for one in a lane that was done while it was being started: it counts as active until it is told. */
 EVI void evi_op_done_active (struct ev_loop *loop, ev_op *op, ssize_t result);
+/* The next one in its lane may go on, although this one is not over. */
+EVI void evi_op_leave_lane (struct ev_loop *loop, ev_op *op);
 /* One of several results. last: the engine is finished with it. */
 EVI void evi_op_arrive (struct ev_loop *loop, ev_op *op, ssize_t result, void *buf, int last);
 /* … of a receiver, in a buffer of its pool. */
@@ -319,6 +334,9 @@ EVI int evi_lane_join (struct ev_loop *loop, ev_op *op);
 /* The next one, if that may go on now; else NULL. */
 EVI ev_op *evi_lane_leave (struct ev_loop *loop, ev_op *op);
 EVI void evi_lane_verify (const struct evi_ops *ops);
+/* Zero-copy sends: is it worth while on this socket, whose id the operation has? What the last one was. */
+EVI int evi_lane_sends_uncopied (struct ev_loop *loop, const ev_op *op);
+EVI void evi_lane_copied (struct ev_loop *loop, const ev_op *op, int copied);
 
 EVI_INLINE struct evi_lane *evi_op_lane (struct ev_loop *loop, const ev_op *op)
 {

@@ -16,6 +16,8 @@
 #include <poll.h>
 #include <string.h>
 
+enum { ORPHANS_PATIENCE_MS = 1000 }; /* it takes a tenth of that */
+
 struct evi_orphans {
     struct evi_ring ring; /* its descriptor is closed; its queue, if that is ours, is not */
     unsigned epoch;
@@ -65,8 +67,6 @@ static void orphans_end_silent (struct ev_loop *loop, unsigned epoch)
 
         if (!op || op->state != EVI_STATE_ORPHAN || op->epoch != epoch)
             continue;
-        if (op->hint & EVI_HINT_NOTIFY && op->result > 0)
-            op->moved += (size_t) op->result;
         loop->stats.ops_lost++;
         evi_on_ring_finish (loop, op, op->moved && op->moved == op->size ? (ssize_t) op->moved : -ECANCELED);
     }
@@ -120,7 +120,7 @@ static void orphans_take (struct ev_loop *loop, struct evi_ring *ring)
     ops->orphans = lost;
     evi_fd_own (loop, &lost->io, orphans_hung_up, lost->leash, EV_MAXPRI);
     for (unsigned at = 0; at < ops->slot_count; at++)
-        if (ops->slots[at].op && ops->slots[at].op->state == EVI_STATE_RING)
+        if (ops->slots[at].op && evi_op_flies (ops->slots[at].op))
             ops->slots[at].op->state = EVI_STATE_ORPHAN;
     ops->flying = 0;
     loop->stats.rings_lost++;
@@ -154,8 +154,20 @@ EVI void evi_orphans_forget (struct ev_loop *loop)
 /* Its end is on its way; who wanted it is remembered. */
 static int orphans_cancel (struct ev_loop *loop, ev_op *op)
 {
-    (void) loop, (void) op;
+    (void) loop;
+    evi_held_want (op);
     return 0;
+}
+
+/* It is late: zero-copy sends keep it, whose peers do not read. */
+static void orphans_release (struct ev_loop *loop, unsigned epoch)
+{
+    for (unsigned at = 0; at < loop->ops->slot_count; at++) {
+        ev_op *op = loop->ops->slots[at].op;
+
+        if (op && op->state == EVI_STATE_ORPHAN && op->epoch == epoch)
+            evi_held_release (op);
+    }
 }
 
 static void orphans_stop (struct ev_loop *loop, ev_op *op)
@@ -164,8 +176,9 @@ static void orphans_stop (struct ev_loop *loop, ev_op *op)
 
     while (lost->epoch != op->epoch)
         lost = lost->next;
-    while (evi_sys_poll_one (lost->leash, POLLIN, -1) <= 0)
-        ;
+    evi_held_want (op);
+    while (evi_sys_poll_one (lost->leash, POLLIN, ORPHANS_PATIENCE_MS) <= 0)
+        orphans_release (loop, lost->epoch);
     orphans_over (loop, lost);
 }
 
