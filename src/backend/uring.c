@@ -136,7 +136,7 @@ static int uring_reopen (struct ev_loop *loop)
 
 /* ---- the way out ---- */
 
-/* Whether it listens is asked of a new number only: one that has just answered does not. */
+/* Whether it serves is asked of a new number only: one that has just answered does not. */
 static int uring_is_guest (struct ev_loop *loop, const struct evi_uring *self, int fd, int why)
 {
     struct evi_row *row = &loop->fds.rows[fd];
@@ -149,7 +149,7 @@ static int uring_is_guest (struct ev_loop *loop, const struct evi_uring *self, i
         loop->stats.parked_many++;
         return 1;
     }
-    if (why & EVI_WHY_FRESH && !row->told && evi_sys_listens (fd))
+    if (why & EVI_WHY_FRESH && !row->told && evi_sys_serves (fd))
         row->kind |= EVI_URING_STAYS;
     return row->kind & EVI_URING_STAYS;
 }
@@ -204,7 +204,7 @@ EVI_APART static int uring_modify_guest (struct ev_loop *loop, struct evi_uring 
     if (row->kind & (EVI_URING_STAYS | EVI_URING_REFUSED) || (row->mark & EVI_IO_BITS) == want
         || row->mark & EVI_EPOLLSET_ALWAYS || !uring_lets_in (self))
         return uring_tell_guest (loop, self, fd, want, why);
-    if (evi_sys_listens (fd)) { /* it was not asked when there were too many */
+    if (evi_sys_serves (fd)) { /* it was not asked when there were too many */
         row->kind |= EVI_URING_STAYS;
         return uring_tell_guest (loop, self, fd, want, why);
     }

@@ -31,7 +31,8 @@ EVI_INLINE int evi_sys_result (long result)
 
 /* Descriptors we make are close-on-exec, and non-blocking where they are read. */
 EVI int evi_sys_close (int fd);
-EVI int evi_sys_listens (int fd); /* nonzero: a socket that listens */
+EVI int evi_sys_serves (
+    int fd); /* nonzero: a socket that waits for strangers: it listens, or takes datagrams from all */
 EVI int evi_sys_fd_valid (
     int fd); /* 0 or -EBADF; O_PATH descriptors count as invalid: nothing can wait for them */
 EVI ssize_t evi_sys_read (int fd, void *data, size_t size);

@@ -28,19 +28,25 @@ enum {
 
 #define KINDS_BIT(opcode) ((uint64_t) 1 << (opcode))
 
+/* In flight it would hold the port of a bound socket when the process is killed. */
+static int fits_receive (struct ev_loop *loop, ev_op *op)
+{
+    return !(op->hint & EVI_HINT_LANE) || !evi_lane_serves (loop, op);
+}
+
 static int fits_message (struct ev_loop *loop, ev_op *op)
 {
     const struct msghdr *message = op->buf;
 
-    (void) loop;
-    return message && message->msg_iovlen <= KINDS_VECTORS_MAX;
+    return message && message->msg_iovlen <= KINDS_VECTORS_MAX
+           && (!evi_op_reads (op) || fits_receive (loop, op));
 }
 
 static int fits_pool (struct ev_loop *loop, ev_op *op)
 {
     struct ev_pool *pool = op->more;
 
-    return pool->loop == loop && evi_ringbufs_register (loop, pool);
+    return pool->loop == loop && fits_receive (loop, op) && evi_ringbufs_register (loop, pool);
 }
 
 /* It is copied after all where that is cheaper: decision 0013. */
@@ -266,7 +272,7 @@ EVI_HOME const struct evi_op_kind evi_op_kinds[EVI_CODES] = {
     [EVI_CODE_CONNECT] = { "connect", EVI_LANE_SEND, EVI_TRAIT_BEGINS, 0, RIDES (CONNECT, NULL, NULL, once),
                            TRIES (connect), .call = evi_call_connect },
     [EVI_CODE_RECV] = { "recv", EVI_LANE_RECV, EVI_TRAIT_DONTWAIT, EVI_TOUCHES_DATA,
-                        RIDES (RECV, NULL, fill_recv, recv), TRIES (recv) },
+                        RIDES (RECV, fits_receive, fill_recv, recv), TRIES (recv) },
     [EVI_CODE_RECV_POOL] = { "recv_pool", EVI_LANE_RECV, EVI_TRAIT_ARRIVES, EVI_TOUCHES_POOL,
                              RIDES (RECV, fits_pool, fill_recv_pool, pool), REPEATS (recv_pool) },
     [EVI_CODE_SEND] = { "send", EVI_LANE_SEND, EVI_TRAIT_DONTWAIT, 0, RIDES (SEND, NULL, fill_send, send),
@@ -288,11 +294,12 @@ EVI_HOME const struct evi_op_kind evi_op_kinds[EVI_CODES] = {
     [EVI_CODE_CLOSE] = { "close", EVI_LANE_NONE, 0, EVI_TOUCHES_WORLD, RIDES_AS (CLOSE, SENDMSG_ZC, once),
                          CALLS (close) },
     [EVI_CODE_READ] = { "read", EVI_LANE_RECV, EVI_TRAIT_POSITION, EVI_TOUCHES_DATA | EVI_TOUCHES_WORLD,
-                        RIDES (READ, NULL, NULL, read), POSITION },
+                        RIDES (READ, fits_receive, NULL, read), POSITION },
     [EVI_CODE_WRITE] = { "write", EVI_LANE_SEND, EVI_TRAIT_POSITION, EVI_TOUCHES_WORLD,
                          RIDES (WRITE, fits_write, fill_write, write), POSITION },
     [EVI_CODE_READV] = { "readv", EVI_LANE_RECV, EVI_TRAIT_POSITION | EVI_TRAIT_VECTORS,
-                         EVI_TOUCHES_DATA | EVI_TOUCHES_WORLD, RIDES (READV, NULL, NULL, once), POSITION },
+                         EVI_TOUCHES_DATA | EVI_TOUCHES_WORLD, RIDES (READV, fits_receive, NULL, once),
+                         POSITION },
     [EVI_CODE_WRITEV] = { "writev", EVI_LANE_SEND, EVI_TRAIT_POSITION | EVI_TRAIT_VECTORS, EVI_TOUCHES_WORLD,
                           RIDES (WRITEV, fits_write, fill_write, write), POSITION },
     [EVI_CODE_FSYNC] = { "fsync", EVI_LANE_NONE, 0, EVI_TOUCHES_WORLD, RIDES (FSYNC, NULL, NULL, once),

@@ -4,6 +4,8 @@
 
 #if EV_OP_ENABLE
 
+enum { LANE_KNOWN = 64 };
+
 /* As for ev_io: a number far beyond any open file must not cost its weight in memory. */
 EVI int evi_lane_fit (struct ev_loop *loop, int fd)
 {
@@ -63,6 +65,19 @@ EVI ev_op *evi_lane_leave (struct ev_loop *loop, ev_op *op)
 }
 
 /* ---- what is known of a socket ---- */
+
+/* It is asked only now and then: a number may stand for another file one day. */
+EVI int evi_lane_serves (struct ev_loop *loop, const ev_op *op)
+{
+    struct evi_lane *lane = evi_op_lane (loop, op);
+
+    if (EVI_UNLIKELY (!lane->known)) {
+        lane->serves = evi_sys_serves (op->fd) != 0;
+        lane->known = LANE_KNOWN;
+    }
+    lane->known--;
+    return lane->serves;
+}
 
 /* Is it worth while to send without copying there? */
 EVI int evi_lane_sends_uncopied (struct ev_loop *loop, const ev_op *op)

@@ -27,15 +27,13 @@ static void on_ring_learn (struct ev_loop *loop)
     ops->epoch = loop->ring->epoch;
     ops->knows = evi_orphans_leash (loop) < 0 ? 0 : evi_ring_knows (&loop->ring->ring);
     ops->reports = loop->ring->ring.features & EVI_FEAT_REG_REG_RING ? 1 : 0;
-    ops->able = ops->plain = 0;
+    ops->able = 0;
     for (int code = 0; code < EVI_CODES; code++) {
         const struct evi_op_kind *kind = &evi_op_kinds[code];
 
         if (!kind->landed || (ops->knows & kind->needs) != kind->needs || !ops->knows)
             continue;
         ops->able |= (uint32_t) 1 << code;
-        if (!kind->fits)
-            ops->plain |= (uint32_t) 1 << code;
     }
 }
 
@@ -59,11 +57,19 @@ EVI_INLINE_HOT void on_ring_submit (struct ev_loop *loop, ev_op *op, struct evi_
     loop->stats.ops_ring++;
 }
 
+/* 1: this ring takes it; 0: it goes the other road; -errno: nobody does. */
+EVI_INLINE_HOT int on_ring_fits (struct ev_loop *loop, ev_op *op)
+{
+    const struct evi_op_kind *kind = evi_op_kind (op);
+
+    return kind->fits ? kind->fits (loop, op) : 1;
+}
+
 /* Nothing here can have another thread in it, or be of another process: the road was found open since the last time
  * either could have changed. */
 EVI int evi_on_ring_submit (struct ev_loop *loop, ev_op *op)
 {
-    struct evi_sqe *sqe = evi_ring_sqe (&loop->ring->ring);
+    struct evi_sqe *sqe = on_ring_fits (loop, op) > 0 ? evi_ring_sqe (&loop->ring->ring) : NULL;
 
     if (EVI_UNLIKELY (!sqe))
         return 0;
@@ -73,19 +79,14 @@ EVI int evi_on_ring_submit (struct ev_loop *loop, ev_op *op)
     return 1;
 }
 
-/* 1: this ring takes it; 0: it goes the other road; -errno: nobody does. */
-static int on_ring_takes (struct ev_loop *loop, ev_op *op)
+static int on_ring_able (const struct evi_ops *ops, const ev_op *op)
 {
-    const struct evi_ops *ops = loop->ops;
-
-    if (ops->plain >> op->code & 1)
-        return 1;
-    return ops->able >> op->code & 1 ? evi_op_kind (op)->fits (loop, op) : 0;
+    return ops->able >> op->code & 1;
 }
 
 EVI int evi_on_ring_start_now (struct ev_loop *loop, ev_op *op)
 {
-    return loop->ops->road == EVI_ROAD_RING && !loop->waiting && on_ring_takes (loop, op) > 0
+    return loop->ops->road == EVI_ROAD_RING && !loop->waiting && on_ring_able (loop->ops, op)
            && evi_on_ring_submit (loop, op);
 }
 
@@ -116,7 +117,7 @@ static int on_ring_start (struct ev_loop *loop, ev_op *op)
         on_ring_later (loop, op);
         return 1;
     }
-    takes = on_ring_takes (loop, op);
+    takes = on_ring_able (loop->ops, op) ? on_ring_fits (loop, op) : 0;
     if (EVI_UNLIKELY (takes < 0))
         evi_op_done (loop, op, takes);
     else if (takes)

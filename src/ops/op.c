@@ -292,7 +292,7 @@ EVI int evi_ops_reify (struct ev_loop *loop)
         ops_hand_over (loop, loop->ops, count);
     evi_bufs_resume (loop);
     evi_attached_flush (loop);
-    loop->ops->straight = loop->ops->queued || loop->ops->road != EVI_ROAD_RING ? 0 : loop->ops->plain;
+    loop->ops->straight = loop->ops->queued || loop->ops->road != EVI_ROAD_RING ? 0 : loop->ops->able;
     return loop->op_told;
 }
 

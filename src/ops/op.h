@@ -51,7 +51,7 @@ enum { /* op->code */
        EVI_CODES
 };
 
-_Static_assert(EVI_CODES <= 32, "ops->able and ops->plain have a bit for each");
+_Static_assert(EVI_CODES <= 32, "ops->able has a bit for each");
 
 enum { /* op->state */
        EVI_STATE_IDLE,
@@ -198,7 +198,9 @@ struct evi_lane {
     uint8_t direct;       /* the file is read past the page cache */
     uint8_t direct_known; /* … reads until it is asked again */
     uint8_t copied;       /* zero-copy sends in a row that were copied after all */
-    uint64_t socket;      /* … on this one (evi_sys_socket_id) */
+    uint8_t serves;       /* evi_sys_serves, */
+    uint8_t known;        /* … for so many receives */
+    uint64_t socket;      /* of `copied` (evi_sys_socket_id) */
 };
 
 /* Each active operation has one: op->active counts them from 1. */
@@ -247,19 +249,19 @@ struct evi_ops {
     unsigned process;     /* evi_sys_process when it was made */
 
     /* on_ring.c */
-    int forbidden;        /* EVRING_OPS=ready */
-    int road;             /* EVI_ROAD_*: until the next hand-out */
-    unsigned flying;      /* evi_op_flies */
-    unsigned epoch;       /* of the ring that was last asked what it can do */
-    uint64_t knows;       /* a bit per opcode of the ring */
-    uint32_t able, plain; /* a bit per code: the ring has it; … and takes each one */
-    uint32_t straight;    /* … and nothing stands before it: plain, or 0 */
-    unsigned lacks;       /* … found out by trying */
-    int reports;          /* … its zero-copy sends can say whether they were copied */
-    int recalling;        /* the ring is about to be closed */
-    int fresh;            /* some were put into its queue since the last hand-out */
-    uint16_t groups;      /* numbers of buffer groups given out */
-    ev_io *attached;      /* attached.c: what watches a ring that is not the backend's; NULL: there is none */
+    int forbidden;     /* EVRING_OPS=ready */
+    int road;          /* EVI_ROAD_*: until the next hand-out */
+    unsigned flying;   /* evi_op_flies */
+    unsigned epoch;    /* of the ring that was last asked what it can do */
+    uint64_t knows;    /* a bit per opcode of the ring */
+    uint32_t able;     /* a bit per code: the ring has it */
+    uint32_t straight; /* … and nothing stands before it: able, or 0 */
+    unsigned lacks;    /* … found out by trying */
+    int reports;       /* … its zero-copy sends can say whether they were copied */
+    int recalling;     /* the ring is about to be closed */
+    int fresh;         /* some were put into its queue since the last hand-out */
+    uint16_t groups;   /* numbers of buffer groups given out */
+    ev_io *attached;   /* attached.c: what watches a ring that is not the backend's; NULL: there is none */
 
     /* orphans.c */
     int leash; /* a pipe whose other end the present ring holds; -1: none */
@@ -334,6 +336,8 @@ EVI int evi_lane_join (struct ev_loop *loop, ev_op *op);
 /* The next one, if that may go on now; else NULL. */
 EVI ev_op *evi_lane_leave (struct ev_loop *loop, ev_op *op);
 EVI void evi_lane_verify (const struct evi_ops *ops);
+/* Receives: does the socket wait for strangers (evi_sys_serves)? */
+EVI int evi_lane_serves (struct ev_loop *loop, const ev_op *op);
 /* Zero-copy sends: is it worth while on this socket, whose id the operation has? What the last one was. */
 EVI int evi_lane_sends_uncopied (struct ev_loop *loop, const ev_op *op);
 EVI void evi_lane_copied (struct ev_loop *loop, const ev_op *op, int copied);

@@ -107,6 +107,43 @@ TEST_BACKENDS (killed_server_can_be_started_again_at_once) // U-2
     }
 }
 
+static int bound_there (void)
+{
+    int fd = socket (AF_INET, SOCK_DGRAM, 0);
+
+    if (bind (fd, (struct sockaddr *) &address, sizeof address) == 0)
+        return fd;
+    close (fd);
+    return -1;
+}
+
+static void datagram_server_that_is_killed (void)
+{
+    int fd = bound_there ();
+
+    if (fd < 0)
+        _exit (9);
+    loop = ev_default_loop (test_backend | EVFLAG_NOENV);
+    kit_start (loop, &listener, fd, EV_READ);
+    kit_nowait (loop, 2);
+    raise (SIGKILL);
+}
+
+TEST_BACKENDS (killed_server_of_datagrams_can_be_started_again_at_once) // U-2
+{
+    kit_not_stock (EVBACKEND_IOURING, "the kernel closes the files of the reference's ring some time later");
+    choose_address ();
+    for (int i = 0; i < TIMES; i++) {
+        int fd;
+
+        serve (datagram_server_that_is_killed);
+        close (pair[1]);
+        fd = bound_there ();
+        ck_assert_msg (fd >= 0, "the address is still in use");
+        close (fd);
+    }
+}
+
 /* As servers do that accept no more for a while. */
 static void server_that_paused_and_is_killed (void)
 {

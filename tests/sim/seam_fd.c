@@ -142,6 +142,17 @@ int sim_getsockopt (int fd, int level, int option, void *value, socklen_t *size)
     return (int) call_end ("getsockopt", fd, option, 0, 0);
 }
 
+int sim_getpeername (int fd, struct sockaddr *address, socklen_t *size)
+{
+    const struct file *f = file_at (fd_file (fd));
+    int err = !f ? -EBADF : f->kind == K_LISTENER ? -ENOTCONN : f->kind == K_SOCKET ? 0 : -ENOTSOCK;
+
+    (void) address;
+    call_hot ();
+    *size = 0;
+    return (int) call_end ("getpeername", fd, 0, 0, err);
+}
+
 int sim_eventfd (unsigned value, int flags)
 {
     int file;

@@ -27,7 +27,6 @@ static void forget (struct ev_loop *loop, uint64_t opcodes)
             lost |= (uint32_t) 1 << code;
     loop->ops->knows &= ~opcodes;
     loop->ops->able &= ~lost;
-    loop->ops->plain &= ~lost;
     loop->ops->straight = 0;
 }
 
