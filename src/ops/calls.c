@@ -280,6 +280,16 @@ EVI ssize_t evi_call_position (const ev_op *op, struct evi_job *job)
 
 /* ---- files ---- */
 
+EVI ssize_t evi_try_openat (ev_op *op)
+{
+    return evi_sys_openat_now (op->fd, op->buf, (int) op->flags);
+}
+
+EVI ssize_t evi_try_statx (ev_op *op)
+{
+    return evi_sys_statx_now (op->fd, op->buf, (int) op->flags, (unsigned) op->size, op->more);
+}
+
 EVI ssize_t evi_call_openat (const ev_op *op, struct evi_job *job)
 {
     (void) job;
@@ -313,7 +323,7 @@ EVI ssize_t evi_call_ftruncate (const ev_op *op, struct evi_job *job)
 EVI ssize_t evi_call_statx (const ev_op *op, struct evi_job *job)
 {
     (void) job;
-    return evi_sys_statx (op->fd, op->buf, (int) op->flags, (unsigned) op->size, op->more);
+    return evi_sys_statx_learning (op->fd, op->buf, (int) op->flags, (unsigned) op->size, op->more);
 }
 
 EVI ssize_t evi_call_unlinkat (const ev_op *op, struct evi_job *job)

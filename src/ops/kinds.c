@@ -209,12 +209,6 @@ static void fill_fallocate (const struct evi_ops *ops, struct evi_sqe *sqe, cons
     sqe->addr = (uint64_t) op->offset_to;
 }
 
-static void fill_statx (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
-{
-    evi_fill_plain (ops, sqe, op);
-    sqe->off = (uintptr_t) op->more;
-}
-
 static void fill_renameat (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
 {
     evi_fill_plain (ops, sqe, op);
@@ -260,6 +254,7 @@ static void fill_raw (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_o
     .begin = evi_ready_begin_position, .go_on = evi_ready_attempt, .attempt = evi_try_position, \
     .call = evi_call_position
 #define CALLS(how) .begin = evi_ready_thread, .call = evi_call_##how
+#define CACHED(how) .begin = evi_ready_begin_cached, .attempt = evi_try_##how, .call = evi_call_##how
 #define DIRECT(how) .begin = evi_ready_direct, .attempt = evi_try_##how
 #define REPEATS(how) .begin = evi_ready_begin_##how, .go_on = evi_ready_##how
 
@@ -289,7 +284,7 @@ EVI_HOME const struct evi_op_kind evi_op_kinds[EVI_CODES] = {
                           DIRECT (socket) },
 
     [EVI_CODE_OPENAT] = { "openat", EVI_LANE_NONE, EVI_TRAIT_ARRIVES | EVI_TRAIT_MAKES_FD, 0,
-                          RIDES (OPENAT, NULL, NULL, once), CALLS (openat) },
+                          RIDES (OPENAT, NULL, NULL, once), CACHED (openat) },
     /* before 6.1 a close on the ring may make a later exec fail with ETXTBSY */
     [EVI_CODE_CLOSE] = { "close", EVI_LANE_NONE, 0, EVI_TOUCHES_WORLD, RIDES_AS (CLOSE, SENDMSG_ZC, once),
                          CALLS (close) },
@@ -308,8 +303,8 @@ EVI_HOME const struct evi_op_kind evi_op_kinds[EVI_CODES] = {
                              RIDES (FALLOCATE, NULL, fill_fallocate, once), CALLS (fallocate) },
     [EVI_CODE_FTRUNCATE] = { "ftruncate", EVI_LANE_NONE, 0, EVI_TOUCHES_WORLD,
                              RIDES (FTRUNCATE, NULL, NULL, once), CALLS (ftruncate) },
-    [EVI_CODE_STATX] = { "statx", EVI_LANE_NONE, 0, EVI_TOUCHES_DATA, RIDES (STATX, NULL, fill_statx, once),
-                         CALLS (statx) },
+    /* a ring gives it to a worker, whatever is in memory */
+    [EVI_CODE_STATX] = { "statx", EVI_LANE_NONE, 0, EVI_TOUCHES_DATA, CACHED (statx) },
     [EVI_CODE_UNLINKAT] = { "unlinkat", EVI_LANE_NONE, 0, EVI_TOUCHES_WORLD,
                             RIDES (UNLINKAT, NULL, NULL, once), CALLS (unlinkat) },
     [EVI_CODE_RENAMEAT] = { "renameat", EVI_LANE_NONE, 0, EVI_TOUCHES_WORLD,

@@ -369,6 +369,17 @@ EVI void evi_ready_thread (struct ev_loop *loop, ev_op *op)
     loop->stats.ops_threads++;
 }
 
+/* What is in memory needs no thread. */
+EVI void evi_ready_begin_cached (struct ev_loop *loop, ev_op *op)
+{
+    ssize_t result = evi_op_kind (op)->attempt (op);
+
+    if (result == -EAGAIN)
+        evi_ready_thread (loop, op);
+    else
+        evi_op_done (loop, op, result);
+}
+
 /* A descriptor without positions pays no attention to an offset, as on the ring. */
 static int ready_ignores_offset (const ev_op *op)
 {

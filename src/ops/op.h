@@ -399,6 +399,8 @@ EVI ssize_t evi_try_recvmsg (ev_op *op);
 EVI ssize_t evi_try_sendmsg (ev_op *op);
 EVI ssize_t evi_try_connect (ev_op *op);
 EVI ssize_t evi_try_position (ev_op *op);
+EVI ssize_t evi_try_openat (ev_op *op);
+EVI ssize_t evi_try_statx (ev_op *op);
 
 typedef ssize_t evi_call (const ev_op *op, struct evi_job *job);
 
@@ -414,8 +416,8 @@ EVI const struct iovec *evi_op_vector (const ev_op *op, struct iovec *one, int *
 typedef void evi_step (struct ev_loop *loop, ev_op *op);
 
 EVI evi_step evi_ready_begin, evi_ready_begin_position, evi_ready_begin_accept, evi_ready_begin_recv_pool,
-    evi_ready_begin_waitid, evi_ready_direct, evi_ready_thread, evi_ready_attempt, evi_ready_accept,
-    evi_ready_recv_pool, evi_ready_waitid;
+    evi_ready_begin_waitid, evi_ready_direct, evi_ready_begin_cached, evi_ready_thread, evi_ready_attempt,
+    evi_ready_accept, evi_ready_recv_pool, evi_ready_waitid;
 EVI int evi_ready_unblock (ev_op *op); /* 0 or -errno */
 EVI void evi_ready_reblock (ev_op *op);
 /* Reads what lies in memory already, on the spot. Nonzero: that was it. */

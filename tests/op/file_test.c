@@ -412,6 +412,31 @@ TEST_ENGINES (umask_of_the_program_holds)
     op_folder_end (folder);
 }
 
+/* The first look at a file system without a device may be a thread's: then it is known to be near. */
+TEST_ENGINES (opening_and_looking_at_what_is_in_memory_needs_no_thread)
+{
+    struct ev_loop *loop = test_loop (0);
+    int folder = op_folder_begin ();
+    unsigned long long threads;
+    struct statx stat;
+
+    close (openat (folder, "file", O_CREAT | O_RDWR, 0600));
+    op_do (loop, statx, folder, "file", 0, STATX_BASIC_STATS, &stat);
+    threads = op_stats (loop).ops_threads;
+    for (int i = 0; i < 3; i++) {
+        int fd = (int) op_do (loop, openat, folder, "file", O_RDONLY | O_CLOEXEC, 0);
+
+        ck_assert_int_ge (fd, 0);
+        ck_assert_int_eq (fcntl (fd, F_GETFL) & O_NONBLOCK, 0);
+        close (fd);
+        ck_result (op_do (loop, statx, folder, "file", 0, STATX_BASIC_STATS, &stat), 0);
+        ck_result (op_do (loop, statx, folder, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stat), 0);
+    }
+    ck_assert_uint_eq (op_stats (loop).ops_threads, threads);
+    unlinkat (folder, "file", 0);
+    op_folder_end (folder);
+}
+
 TEST_ENGINES (statx_tells_what_the_system_call_tells)
 {
     struct ev_loop *loop = test_loop (0);

@@ -226,6 +226,7 @@ long sim_syscall (long number, ...)
     }
 MISSING (connect)
 MISSING (fdatasync)
+MISSING (fstatfs)
 MISSING (fsync)
 MISSING (ftruncate)
 MISSING (lstat)
