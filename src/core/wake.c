@@ -25,6 +25,7 @@ static void wake_cb (EV_P_ ev_io *w, int revents)
     (void) w;
     if (__atomic_exchange_n (&loop->wake.knocked, 0, __ATOMIC_SEQ_CST))
         loop->stats.wakeups++;
+    __atomic_store_n (&loop->wake.roused, 0, __ATOMIC_SEQ_CST);
     loop->wake.answer (loop);
 }
 
@@ -129,19 +130,21 @@ EVI void evi_wake_rouse (struct ev_loop *loop)
 {
     struct evi_wake *wake = &loop->wake;
 
+    __atomic_store_n (&wake->roused, 1, __ATOMIC_SEQ_CST);
     evi_wake_knock (loop);
     if (__atomic_load_n (&wake->watched, __ATOMIC_SEQ_CST)
         && !__atomic_load_n (&wake->written, __ATOMIC_SEQ_CST))
         wake_write (wake);
 }
 
-/* For good: nobody need say when that is over, and the inner loop may be gone by then. */
+/* For good: nobody need say when that is over, and the inner loop may be gone by then. A signal that came while the
+ * loop was awake waits until it is run, as in the original. */
 EVI void evi_wake_watch (struct ev_loop *loop)
 {
     struct evi_wake *wake = &loop->wake;
 
     __atomic_store_n (&wake->watched, 1, __ATOMIC_SEQ_CST);
-    if (wake->opened && __atomic_load_n (&wake->knocked, __ATOMIC_SEQ_CST))
+    if (wake->opened && __atomic_load_n (&wake->roused, __ATOMIC_SEQ_CST))
         wake_write (wake);
 }
 

@@ -12,6 +12,7 @@ struct evi_wake {
     int knocked;  /* someone knocked and the loop has not answered yet */
     int written;  /* … and had to write: the descriptor is to be drained */
     int watched;  /* an outer loop sleeps on what this one sleeps on, or did */
+    int roused;   /* someone who knocked wants an outer loop to know */
     int opened;
 };
 

@@ -4,6 +4,7 @@
 #include "trace.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
 
@@ -590,6 +591,31 @@ TEST_PAIRS (child_takes_no_event_away_from_its_parent)
     put_byte (family.in.fd[1]);
     check_in_child (look_in_child, NULL);
     family_hears_and_ends ();
+}
+
+/* ---- what the inner loop is told by others ---- */
+
+/* EM-4: it was awake when the signal came, so nothing of it is readable; it is told when it is run */
+TEST_PAIRS (signal_fed_to_an_awake_inner_loop_waits_for_its_run_when_the_embed_starts_again)
+{
+    ev_signal signal;
+    ev_embed w;
+
+    embed_begin (outer, &w, inner);
+    ev_signal_init (&signal, trace_signal, SIGUSR1);
+    signal.data = (void *) "signal";
+    ev_signal_start (inner, &signal);
+    ev_run (outer, EVRUN_NOWAIT);
+    ev_feed_signal (SIGUSR1);
+    ev_embed_stop (outer, &w);
+    ev_embed_start (outer, &w);
+    ev_run (outer, EVRUN_NOWAIT);
+    ev_run (outer, EVRUN_NOWAIT);
+    ck_trace ("");
+    ev_embed_sweep (outer, &w);
+    ck_trace ("signal");
+    ev_signal_stop (inner, &signal);
+    ev_embed_stop (outer, &w);
 }
 
 /* ---- deeper ---- */
