@@ -47,12 +47,16 @@ TEST (operation_the_kernel_lacks_is_done_on_the_other_road)
 {
     struct ev_loop *loop = ring_loop ();
     unsigned long long usual;
+    uint64_t had;
 
     TEST_SECONDS (30);
     work (loop);
     usual = loop->stats.ops_ready;
+    had = loop->ops->knows;
     end (loop);
     for (unsigned i = 0; i < EVI_COUNT (opcodes); i++) {
+        if (!(had >> opcodes[i] & 1)) /* so it was in the usual count */
+            continue;
         loop = ring_loop ();
         forget (loop, UINT64_C (1) << opcodes[i]);
         work (loop);
@@ -119,22 +123,25 @@ TEST (send_without_copying_is_asked_for_where_the_kernel_has_it_and_it_is_worth_
     end (loop);
 }
 
-/* So many operations without sleep, whose completions on the ring say res instead. */
-static void answer_all (struct ev_loop *loop, unsigned count, int32_t res)
+/* So many operations without sleep, whose completions on the ring say res instead. What the first one said. */
+static int32_t answer_all (struct ev_loop *loop, unsigned count, int32_t res)
 {
     struct evi_ring *ring = &loop->ring->ring;
+    int32_t said;
 
     evi_ops_reify (loop);
     ck_assert_int_eq (loop->backend->wait (loop, 0), 0);
     ck_assert_uint_eq (evi_ring_ready (ring), count);
+    said = evi_ring_peek (ring, 0)->res;
     for (unsigned i = 0; i < count; i++)
         ring->cqes[(*ring->cq_head + i) & (ring->cq_entries - 1)].res = res;
     loop->backend->reap (loop);
+    return said;
 }
 
-static void answer (struct ev_loop *loop, int32_t res)
+static int32_t answer (struct ev_loop *loop, int32_t res)
 {
-    answer_all (loop, 1, res);
+    return answer_all (loop, 1, res);
 }
 
 TEST (codes_of_the_kernels_own_come_out_as_eintr)
@@ -167,8 +174,8 @@ TEST (quiet_write_the_kernel_does_not_know_is_done_on_the_other_road)
     signal (SIGPIPE, SIG_DFL);
     ck_assert_int_eq (pipe (fd), 0);
     op_begin (loop, &op, write, fd[1], "hello", 5, -1);
-    answer (loop, -EOPNOTSUPP);
-    ck_assert_int_eq (read (fd[0], buf, sizeof buf), 5); /* the kernel has done it all the same */
+    if (answer (loop, -EOPNOTSUPP) == 5)
+        ck_assert_int_eq (read (fd[0], buf, sizeof buf), 5); /* the kernel has done it all the same */
     ck_result (op_end (loop, &op), 5);
     ck_assert_int_eq (read (fd[0], buf, sizeof buf), 5);
     close (fd[0]);
@@ -184,16 +191,17 @@ TEST (several_quiet_writes_at_once_are_all_done_on_the_other_road)
     struct ev_loop *loop = ring_loop ();
     struct op ops[WRITES];
     char buf[8];
-    int fd[WRITES][2];
+    int fd[WRITES][2], knows;
 
     for (int i = 0; i < WRITES; i++) {
         ck_assert_int_eq (pipe (fd[i]), 0);
         op_begin (loop, &ops[i], write, fd[i][1], "hello", 5, -1);
     }
-    answer_all (loop, WRITES, -EOPNOTSUPP);
+    knows = answer_all (loop, WRITES, -EOPNOTSUPP) == 5;
     for (int i = 0; i < WRITES; i++) {
         ck_result (op_end (loop, &ops[i]), 5);
-        ck_assert_int_eq (read (fd[i][0], buf, 5), 5); /* the kernel has done it all the same */
+        if (knows) /* the kernel has done it all the same */
+            ck_assert_int_eq (read (fd[i][0], buf, 5), 5);
         ck_assert_int_eq (read (fd[i][0], buf, 5), 5);
         op_close_both (fd[i]);
     }
