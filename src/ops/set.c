@@ -131,9 +131,10 @@ static void set_vectors (ev_op *op, int code, int fd, const struct iovec *vec, i
         set_none_if (op, count < 0 || count > SET_VECTORS_MAX);
 }
 
+/* To read nothing is to read into no vectors: that is asked about before it goes to a ring. */
 void ev_read_set (ev_op *op, int fd, void *buf, size_t size, int64_t offset) EV_NOEXCEPT
 {
-    set_position (op, EVI_CODE_READ, fd, buf, size, offset);
+    set_position (op, size ? EVI_CODE_READ : EVI_CODE_READV, fd, buf, size, offset);
 }
 
 void ev_write_set (ev_op *op, int fd, const void *buf, size_t size, int64_t offset) EV_NOEXCEPT

@@ -126,14 +126,17 @@ TEST (send_without_copying_is_asked_for_where_the_kernel_has_it_and_it_is_worth_
 /* So many operations without sleep, whose completions on the ring say res instead. What the first one said. */
 static int32_t answer_all (struct ev_loop *loop, unsigned count, int32_t res)
 {
-    struct evi_ring *ring = &loop->ring->ring;
+    struct evi_loopring *it = loop->ring;
+    struct evi_ring *ring = &it->ring;
     int32_t said;
 
     evi_ops_reify (loop);
     ck_assert_int_eq (loop->backend->wait (loop, 0), 0);
-    ck_assert_uint_eq (evi_ring_ready (ring), count);
-    said = evi_ring_peek (ring, 0)->res;
-    for (unsigned i = 0; i < count; i++)
+    ck_assert_uint_eq (it->stash_count + evi_ring_ready (ring), count);
+    said = it->stash_count ? it->stash[0].res : evi_ring_peek (ring, 0)->res;
+    for (unsigned i = 0; i < it->stash_count; i++) /* 5.10 stops at what it refuses, and is called again */
+        it->stash[i].res = res;
+    for (unsigned i = 0; i < evi_ring_ready (ring); i++)
         ring->cqes[(*ring->cq_head + i) & (ring->cq_entries - 1)].res = res;
     loop->backend->reap (loop);
     return said;
@@ -205,6 +208,23 @@ TEST (several_quiet_writes_at_once_are_all_done_on_the_other_road)
         ck_assert_int_eq (read (fd[i][0], buf, 5), 5);
         op_close_both (fd[i]);
     }
+    end (loop);
+}
+
+/* Kernels that cannot read a pipe without sleeping wait there for data that nobody wants. */
+TEST (nothing_to_read_is_not_asked_of_the_ring)
+{
+    struct ev_loop *loop = ring_loop ();
+    unsigned long long before = loop->stats.ops_ring;
+    char byte;
+    int fd[2];
+
+    ck_assert_int_eq (pipe (fd), 0);
+    ck_result (op_do (loop, read, fd[0], &byte, 0, -1), 0);
+    ck_result (op_do (loop, readv, fd[0], NULL, 0, -1), 0);
+    ck_result (op_do (loop, read, -1, &byte, 0, -1), -EBADF);
+    ck_assert_uint_eq (loop->stats.ops_ring, before);
+    op_close_both (fd);
     end (loop);
 }
 
