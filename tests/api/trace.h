@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PATIENCE 6. /* seconds until something that must happen counts as lost */
+#define PATIENCE test_patience (6.) /* seconds until something that must happen counts as lost */
 
 /* ---- the trace ---- */
 

@@ -178,10 +178,22 @@ void test_begin (const char *name, enum test_scope scope, int index)
     test_deadline (SECONDS_DEFAULT);
 }
 
-void test_deadline (unsigned seconds)
+/* How much slower than a real one this machine may be. */
+static unsigned time_factor (void)
 {
     const char *factor = getenv ("TIME_FACTOR");
-    alarm (seconds * (factor ? (unsigned) atoi (factor) : 1)); /* Check reports the SIGALRM */
+
+    return factor && atoi (factor) > 0 ? (unsigned) atoi (factor) : 1;
+}
+
+void test_deadline (unsigned seconds)
+{
+    alarm (seconds * time_factor ()); /* Check reports the SIGALRM */
+}
+
+double test_patience (double seconds)
+{
+    return seconds * time_factor ();
 }
 
 void test_end (void)
@@ -383,7 +395,7 @@ static void add_case (Suite *suite, const struct registered *entry, const char *
     if (count == CASES_MAX || asprintf (&names[count], "%s%s%s", entry->name, *turn ? "@" : "", turn) < 0)
         abort ();
     TCase *tcase = tcase_create (names[count++]);
-    tcase_set_timeout (tcase, SECONDS_MAX);
+    tcase_set_timeout (tcase, test_patience (SECONDS_MAX));
     suite_add_tcase (suite, tcase);
     tcase_add_loop_test (tcase, entry->test, index, index + 1);
 }

@@ -57,6 +57,8 @@ _Noreturn void test_skip (const char *reason);
 void test_needs_no_valgrind (const char *reason);
 #define TEST_SECONDS(n) test_deadline (n)
 void test_deadline (unsigned seconds);
+/* So many seconds, and more on a slow machine (TIME_FACTOR): until something that must happen counts as lost. */
+double test_patience (double seconds);
 
 /* Runs body (arg) in a child process; returns its wait status. Standard error goes to err (may be NULL), cut
  * to err_size bytes. */

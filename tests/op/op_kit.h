@@ -20,7 +20,7 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
-#define OP_PATIENCE 8. /* seconds until something that must happen counts as lost */
+#define OP_PATIENCE test_patience (8.) /* seconds until something that must happen counts as lost */
 
 struct op {
     ev_op w; /* first, so that the watcher is the op */
