@@ -49,7 +49,7 @@ int thing_new (int kind)
         return thing_pipe (1);
     case 6:
         file = file_new (K_EVENTFD);
-        k.files[file].nonblock = 1;
+        k.files[file].nonblock = k.files[file].given = 1;
         break;
     case 7:
         file = file_new (K_REGULAR);
@@ -147,6 +147,7 @@ void act_close_hand (int hand)
     if (stage.hand[hand] < 0)
         return;
     stop_fd (stage.hand[hand]);
+    law_given_back (fd_file (stage.hand[hand]));
     close_fd (stage.hand[hand]);
     stage.hand[hand] = -1;
 }

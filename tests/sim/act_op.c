@@ -212,7 +212,7 @@ void act_nothing (const struct act *act)
     deed->linked = deed->pool = deed->whole = 0;
     deed->after = -1;
     deed->due = NEVER;
-    deed->again = 0;
+    deed->again = act->c & M_AGAIN ? 3 : 0;
     deed->entry = (struct sqe){ .opcode = IORING_OP_NOP, .fd = -1 };
     ev_sqe_set (&deed->w, &deed->entry);
     deed_limit (deed);
@@ -324,13 +324,18 @@ static void deed_keep (const struct deed *deed)
 
 /* ---- callbacks ---- */
 
+/* A raw entry is started as it is. */
+static int deed_renew (struct deed *deed)
+{
+    if (deed->kind == K_NONE)
+        return deed->w.result == 0;
+    return (deed->w.result > 0 || deed->disturbed)
+           && deed_prepare (deed, deed->way, deed->w.fd, deed->manner & ~M_LINK);
+}
+
 static void deed_again (struct deed *deed)
 {
-    int manner = deed->manner & ~M_LINK;
-
-    if (!deed->again || deed->cancelled || deed_busy (deed) || (deed->w.result <= 0 && !deed->disturbed))
-        return;
-    if (!deed_prepare (deed, deed->way, deed->w.fd, manner))
+    if (!deed->again || deed->cancelled || deed_busy (deed) || !deed_renew (deed))
         return;
     deed->again--;
     deed_limit (deed);

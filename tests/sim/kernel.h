@@ -97,6 +97,7 @@ struct file {
     uint32_t position; /* bytes that were taken out of it; of a regular file: where it stands */
     /* for the statements */
     uint8_t ours;      /* the program's, not the library's */
+    uint8_t given;     /* … who has made it non-blocking, or not */
     uint8_t dirty;     /* closed or replaced while it was watched */
     uint8_t kept;      /* a request was to be taken back, and was armed once more */
     uint8_t stuck;     /* … lies in a ring that nobody can speak to */
@@ -162,6 +163,7 @@ struct group {
 
 struct ring {
     uint8_t used, disabled, event_once;
+    uint8_t left_over;              /* the flag came behind the work, and stays */
     uint8_t blind;                  /* its queues are not mapped any more */
     uint8_t released;               /* nobody holds it: it will end */
     uint8_t thread;                 /* the only one that may enter, if it is one that asks */

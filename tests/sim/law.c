@@ -209,6 +209,16 @@ static void law_futile (int loop)
               law.futile, law.excuses);
 }
 
+/* A flag that says that there is work, and lies, may cost a call. */
+static unsigned rings_left_over (void)
+{
+    unsigned count = 0;
+
+    for (int i = 0; i < k.ring_top; i++)
+        count += k.rings[i].used && k.rings[i].left_over;
+    return count;
+}
+
 static void law_calls (int loop)
 {
     unsigned calls = k.hot_count - law.loop[loop].calls, now = law.loop[loop].events + law.loop[loop].changes,
@@ -218,7 +228,7 @@ static void law_calls (int loop)
     if (law.loop[loop].makings != k.makings) /* all has to be told again */
         law.loop[loop].did_before += IOS;
     else if (!law.disturbed
-             && calls > CALLS_ALWAYS + law_deeds_active (loop)
+             && calls > CALLS_ALWAYS + rings_left_over () + law_deeds_active (loop)
                             + (CALLS_PER_EVENT + (on_ring (loop) && has_lazy_ones (loop))) * did
                             + did / CALLS_PER_COMPLETION) /* it may change its place, too */
         fail (8, "%u system calls in an iteration, with %u events and changes in it and the one before",
@@ -345,6 +355,14 @@ void law_touch (int loop, int fd)
 void law_event (int loop)
 {
     law.loop[loop].events++;
+}
+
+void law_given_back (int file)
+{
+    const struct file *f = &k.files[file];
+
+    if (file >= 0 && f->nonblock != f->given && !law_deed_on (file))
+        fail (19, "a file of kind %d was left %s", f->kind, f->nonblock ? "non-blocking" : "blocking");
 }
 
 /* What is watched is told again in the next iteration. */

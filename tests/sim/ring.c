@@ -383,6 +383,7 @@ void ring_work_add (struct ring *ring, int request)
         ring_swap (ring);
     if (ring->setup & IORING_SETUP_TASKRUN_FLAG && !ring->blind)
         ring->word[W_SQ_FLAGS] |= IORING_SQ_TASKRUN;
+    ring->left_over = trouble (T_LATE, 8);
     if (ring->setup & IORING_SETUP_DEFER_TASKRUN && ring->work_count == 1 && ring->event_file >= 0
         && !(ring->event_once && k.profile->bits & P_EVENTFD_ONCE)) {
         ring->event_once = 1;
@@ -400,7 +401,7 @@ static void ring_work (struct ring *ring, int most)
         k.requests[request].at_work = 0;
         request_deliver (request);
     }
-    if (!ring->work_count && !ring->blind)
+    if (!ring->work_count && !ring->blind && !ring->left_over)
         ring->word[W_SQ_FLAGS] &= ~IORING_SQ_TASKRUN;
 }
 

@@ -252,6 +252,7 @@ void law_io (struct io *io, int revents);
 void law_timer (struct timer *timer);
 void law_stopped (int file); /* a watcher of it has stopped */
 void law_closed (int file, uint32_t serial);
+void law_given_back (int file); /* nothing of the library's is about it any more */
 void law_forked (int loop);
 void law_changed (void); /* the program has asked for something */
 void law_ended (void);   /* all loops are gone */
