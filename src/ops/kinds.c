@@ -145,7 +145,7 @@ EVI void evi_fill_plain (const struct evi_ops *ops, struct evi_sqe *sqe, const e
     sqe->opcode = evi_op_kind (op)->opcode;
     sqe->fd = op->fd;
     sqe->addr = (uintptr_t) op->buf;
-    sqe->len = op->size > KINDS_BYTES_MAX ? KINDS_BYTES_MAX : (uint32_t) op->size;
+    sqe->len = (uint32_t) op->size;
     sqe->off = (uint64_t) op->offset;
     sqe->op_flags = op->flags;
 }

@@ -7,7 +7,11 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-enum { SET_VECTORS_MAX = 1024 }; /* UIO_MAXIOV */
+enum {
+    SET_VECTORS_MAX = 1024, /* UIO_MAXIOV */
+    SET_BYTES_MAX =
+        0x7ffff000 /* what one call of the kernel moves at most; a submission has 32 bits for it */
+};
 
 EVI_COLD static void set_refuse (int code)
 {
@@ -116,9 +120,14 @@ void ev_close_set (ev_op *op, int fd) EV_NOEXCEPT
     set_data (op, EVI_CODE_CLOSE, fd, NULL, 0, 0);
 }
 
+static size_t set_bytes (size_t size)
+{
+    return size > SET_BYTES_MAX ? SET_BYTES_MAX : size;
+}
+
 static int set_position (ev_op *op, int code, int fd, const void *buf, size_t size, int64_t offset)
 {
-    if (!set_data (op, code, fd, buf, size, 0))
+    if (!set_data (op, code, fd, buf, set_bytes (size), 0))
         return 0;
     op->offset = offset;
     set_none_if (op, offset < -1);
@@ -200,7 +209,7 @@ void ev_mkdirat_set (ev_op *op, int dirfd, const char *path, unsigned mode) EV_N
 void ev_splice_set (ev_op *op, int fd, int64_t offset, int fd_to, int64_t offset_to, size_t size,
                     unsigned flags) EV_NOEXCEPT
 {
-    if (!set_data (op, EVI_CODE_SPLICE, fd, NULL, size, (int) flags))
+    if (!set_data (op, EVI_CODE_SPLICE, fd, NULL, set_bytes (size), (int) flags))
         return;
     op->fd_to = fd_to;
     op->offset = offset < 0 ? -1 : offset;

@@ -621,6 +621,23 @@ TEST_ENGINES (terminals_are_read_and_written)
     close (master);
 }
 
+TEST_ENGINES (modes_and_masks_with_all_bits_are_what_the_system_call_takes_them_for)
+{
+    struct ev_loop *loop = test_loop (0);
+    int folder = op_folder_begin ();
+    mode_t before = umask (0);
+    struct stat stat;
+    struct statx statx;
+
+    ck_result (op_do (loop, statx, folder, "", AT_EMPTY_PATH, 0xffffffff, &statx), -EINVAL);
+    ck_result (op_do (loop, mkdirat, folder, "inner", 0xffffffff), 0);
+    ck_assert_int_eq (fstatat (folder, "inner", &stat, 0), 0);
+    ck_assert_uint_eq (stat.st_mode & 0777, 0777);
+    ck_assert_int_eq (unlinkat (folder, "inner", AT_REMOVEDIR), 0);
+    umask (before);
+    op_folder_end (folder);
+}
+
 TEST_ENGINES (devices_are_read_and_written)
 {
     struct ev_loop *loop = test_loop (0);
