@@ -109,11 +109,9 @@ static ssize_t calls_sendmsg_rest (const ev_op *op, const struct msghdr *message
 EVI ssize_t evi_try_sendmsg (ev_op *op)
 {
     const struct msghdr *message = op->buf;
-    size_t total;
 
     if (!message)
         return -EFAULT;
-    total = evi_op_bytes (message->msg_iov, message->msg_iovlen);
     do {
         ssize_t put =
             op->moved ? calls_sendmsg_rest (op, message) : evi_sys_sendmsg (op->fd, message, (int) op->flags);
@@ -121,9 +119,10 @@ EVI ssize_t evi_try_sendmsg (ev_op *op)
         if (put < 0)
             return put;
         op->moved += (size_t) put;
-        if (!put)
+        if (!put || op->flags & MSG_DONTWAIT)
             break;
-    } while (op->moved < total && !(op->flags & MSG_DONTWAIT));
+    } while (op->moved
+             < evi_op_bytes (message->msg_iov, message->msg_iovlen)); /* the kernel has looked at them */
     return (ssize_t) op->moved;
 }
 

@@ -854,6 +854,22 @@ TEST_ENGINES (sendmsg_is_whole_with_many_vectors)
     free (data);
 }
 
+TEST_ENGINES (messages_without_vectors_or_with_too_many_are_an_error)
+{
+    struct ev_loop *loop = test_loop (0);
+    struct msghdr message = { .msg_iovlen = 2 };
+    struct iovec vec = { "x", 1 };
+    int fd[2];
+
+    op_pair (fd);
+    ck_result (op_do (loop, sendmsg, fd[0], &message, 0), -EFAULT);
+    ck_result (op_do (loop, recvmsg, fd[0], &message, 0), -EFAULT);
+    message = (struct msghdr){ .msg_iov = &vec, .msg_iovlen = (size_t) 1 << 60 };
+    ck_result (op_do (loop, sendmsg, fd[0], &message, 0), -EMSGSIZE);
+    ck_result (op_do (loop, recvmsg, fd[0], &message, 0), -EMSGSIZE);
+    op_close_both (fd);
+}
+
 TEST_ENGINES (sendmsg_cut_short_is_an_error_and_says_how_far_it_came)
 {
     struct ev_loop *loop = test_loop (0);
