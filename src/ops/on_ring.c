@@ -230,6 +230,8 @@ EVI void evi_on_ring_finish (struct ev_loop *loop, ev_op *op, ssize_t result)
  * EAGAIN. */
 static int on_ring_must_turn (const ev_op *op, int32_t res)
 {
+    if (res == -ESPIPE) /* sockets mind any offset but 0 */
+        return evi_op_at_offset (op);
     if (res != -EAGAIN || !(op->hint & EVI_HINT_LANE))
         return 0;
     return !(op->flags & MSG_DONTWAIT) || evi_op_kind (op)->traits & EVI_TRAIT_POSITION;

@@ -621,6 +621,26 @@ TEST_ENGINES (terminals_are_read_and_written)
     close (master);
 }
 
+TEST_ENGINES (offset_on_a_socket_or_pipe_does_not_matter)
+{
+    struct ev_loop *loop = test_loop (0);
+    int fd[2];
+    char buf[8];
+    struct iovec vec = { buf, 4 };
+
+    for (int pipes = 0; pipes < 2; pipes++) {
+        if (pipes)
+            ck_assert_int_eq (pipe (fd), 0);
+        else
+            op_pair (fd);
+        ck_result (op_do (loop, write, fd[1], "four", 4, 5), 4);
+        ck_result (op_do (loop, read, fd[0], buf, 8, 5), 4);
+        ck_result (op_do (loop, writev, fd[1], &vec, 1, 700), 4);
+        ck_result (op_do (loop, readv, fd[0], &vec, 1, 700), 4);
+        op_close_both (fd);
+    }
+}
+
 TEST_ENGINES (modes_and_masks_with_all_bits_are_what_the_system_call_takes_them_for)
 {
     struct ev_loop *loop = test_loop (0);
