@@ -86,8 +86,18 @@ static int ready_dontwait (const ev_op *op)
 /* Did this try take all there was? Then the next one waits for readiness first, as a program with ev_io would. */
 static void ready_remember (struct ev_loop *loop, const ev_op *op, ssize_t result)
 {
-    if (op->hint & EVI_HINT_LANE)
-        evi_op_lane (loop, op)->dry = op->code == EVI_CODE_RECV && result > 0 && (size_t) result < op->size;
+    struct evi_lane *lane;
+
+    if (!(op->hint & EVI_HINT_LANE))
+        return;
+    lane = evi_op_lane (loop, op);
+    lane->dry = op->code == EVI_CODE_RECV && result > 0 && (size_t) result < op->size;
+    lane->dry_at = loop->iteration;
+}
+
+static int ready_is_dry (const struct ev_loop *loop, const struct evi_lane *lane)
+{
+    return lane->dry && loop->iteration - lane->dry_at <= 1;
 }
 
 EVI void evi_ready_attempt (struct ev_loop *loop, ev_op *op)
@@ -110,7 +120,7 @@ EVI void evi_ready_attempt (struct ev_loop *loop, ev_op *op)
 
 EVI void evi_ready_begin (struct ev_loop *loop, ev_op *op)
 {
-    if (evi_op_lane (loop, op)->dry && !ready_dontwait (op))
+    if (ready_is_dry (loop, evi_op_lane (loop, op)) && !ready_dontwait (op))
         ready_wait (loop, op, op->fd, ready_events (op));
     else
         evi_ready_attempt (loop, op);

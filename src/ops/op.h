@@ -193,7 +193,8 @@ struct evi_side {
 
 struct evi_lane {
     ev_op *head;          /* the one that runs; the others behind it by next, head->prev is the last */
-    uint8_t dry;          /* the last try found nothing more: wait for readiness before the next */
+    uint8_t dry;          /* the last try found nothing more: wait for readiness before the next … */
+    uint32_t dry_at;      /* … if that starts soon: iteration. Later the number may be another file */
     uint32_t told;        /* loop->op_tellings when the last one was done */
     uint8_t direct;       /* the file is read past the page cache */
     uint8_t direct_known; /* … reads until it is asked again */

@@ -3,6 +3,8 @@
 #define _GNU_SOURCE
 #include "op_kit.h"
 
+#include <sys/eventfd.h>
+
 #include <netinet/tcp.h>
 #include <sys/un.h>
 
@@ -868,6 +870,25 @@ TEST_ENGINES (messages_without_vectors_or_with_too_many_are_an_error)
     ck_result (op_do (loop, sendmsg, fd[0], &message, 0), -EMSGSIZE);
     ck_result (op_do (loop, recvmsg, fd[0], &message, 0), -EMSGSIZE);
     op_close_both (fd);
+}
+
+/* The lane of a number remembers that a socket was empty. The next file of that number is another one. */
+TEST_ENGINES (recv_on_a_number_that_was_an_empty_socket_says_what_is_wrong)
+{
+    struct ev_loop *loop = test_loop (0);
+    char buf[8];
+    int fd[2], was;
+
+    op_pair (fd);
+    kit_put (fd[1]);
+    ck_result (op_do (loop, recv, fd[0], buf, sizeof buf, 0), 1);
+    was = fd[0];
+    op_close_both (fd);
+    op_settle (loop);
+    fd[0] = eventfd (0, 0);
+    ck_assert_int_eq (fd[0], was);
+    ck_result (op_do (loop, recv, fd[0], buf, sizeof buf, 0), -ENOTSOCK);
+    close (fd[0]);
 }
 
 TEST_ENGINES (sendmsg_cut_short_is_an_error_and_says_how_far_it_came)
