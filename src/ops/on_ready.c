@@ -249,7 +249,9 @@ EVI void evi_ready_begin_recv_pool (struct ev_loop *loop, ev_op *op)
     }
     evi_ringbufs_withdraw (pool); /* its buffers are wanted here */
     ready_wait (loop, op, op->fd, EV_READ);
-    ready_receive (loop, op, ready_arrive);
+    do /* with MSG_DONTWAIT all there is, and then the end */
+        ready_receive (loop, op, ready_arrive);
+    while (op->flags & MSG_DONTWAIT && op->state == EVI_STATE_WAITING);
 }
 
 EVI void evi_ready_recv_pool (struct ev_loop *loop, ev_op *op)

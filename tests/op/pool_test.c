@@ -543,6 +543,24 @@ TEST_ENGINES (datagrams_have_a_buffer_each)
     op_all_over (loop);
 }
 
+TEST_ENGINES (receiver_that_does_not_want_to_wait_takes_all_there_is_and_ends)
+{
+    struct ev_loop *loop = test_loop (0);
+    ev_pool *pool = ev_pool_new (loop, 16, 4);
+    int fd[2];
+    struct op op;
+
+    ck_assert_int_eq (socketpair (AF_UNIX, SOCK_DGRAM, 0, fd), 0);
+    ck_assert_int_eq (write (fd[1], "one", 3), 3);
+    ck_assert_int_eq (write (fd[1], "four", 4), 4);
+    op_begin (loop, &op, recv_pool, fd[0], pool, MSG_DONTWAIT);
+    ck_result (op_end (loop, &op), -EAGAIN);
+    ck_assert_int_eq (op.calls, 3);
+    ck_result (op.total, 7);
+    op_close_both (fd);
+    ev_pool_free (loop, pool);
+}
+
 TEST_ENGINES (pool_that_is_not_freed_ends_with_its_loop)
 {
     struct ev_loop *loop = test_loop (0);
