@@ -46,6 +46,8 @@ EVI int evi_sys_kind (int fd)
     case S_IFDIR:
     case S_IFBLK:
         return EVI_KIND_FILE;
+    case S_IFIFO:
+        return EVI_KIND_PIPE;
     default:
         return EVI_KIND_STREAM;
     }
@@ -56,6 +58,11 @@ EVI int evi_sys_fd_nonblocking (int fd)
     int flags = fcntl (fd, F_GETFL);
 
     return flags < 0 ? -errno : (flags & O_NONBLOCK) != 0;
+}
+
+EVI int evi_sys_terminal (int fd)
+{
+    return isatty (fd);
 }
 
 EVI int evi_sys_fd_direct (int fd)
@@ -205,6 +212,12 @@ EVI ssize_t evi_sys_readv_now (int fd, const struct iovec *vec, int count, int64
 {
     EVI_SYS_FAULT ("readv_now");
     return sys_vector (SYS_preadv2, fd, vec, count, offset, RWF_NOWAIT);
+}
+
+EVI ssize_t evi_sys_writev_now (int fd, const struct iovec *vec, int count)
+{
+    EVI_SYS_FAULT ("writev_now");
+    return sys_vector (SYS_pwritev2, fd, vec, count, -1, RWF_NOWAIT | SYS_RWF_NOSIGNAL);
 }
 
 /* Before 6.18 a write cannot be asked to be quiet: hold the signal back, and take it away if it came. */

@@ -17,11 +17,13 @@ struct statx;
 enum {
     EVI_KIND_FILE = 1, /* always ready: regular, directory, block device */
     EVI_KIND_SOCKET,
-    EVI_KIND_STREAM /* pipe, terminal, eventfd … */
+    EVI_KIND_PIPE,
+    EVI_KIND_STREAM /* terminal, eventfd … */
 };
 EVI int evi_sys_kind (int fd); /* EVI_KIND_* or -errno */
 
 EVI int evi_sys_fd_nonblocking (int fd);      /* 1, 0, or -errno */
+EVI int evi_sys_terminal (int fd);            /* nonzero: it is one */
 EVI int evi_sys_fd_direct (int fd);           /* nonzero: reads go past the page cache, and sleep */
 EVI int evi_sys_nonblocking (int fd, int on); /* 1: it was before, 0: it was not, or -errno */
 
@@ -44,6 +46,8 @@ EVI ssize_t evi_sys_readv (int fd, const struct iovec *vec, int count, int64_t o
 EVI ssize_t evi_sys_writev (int fd, const struct iovec *vec, int count, int64_t offset);
 /* What can be had without sleeping; -EAGAIN: nothing, -EOPNOTSUPP: this file cannot tell. */
 EVI ssize_t evi_sys_readv_now (int fd, const struct iovec *vec, int count, int64_t offset);
+/* What goes in without sleeping, and without SIGPIPE; -EOPNOTSUPP: this file, or this kernel, cannot do that. */
+EVI ssize_t evi_sys_writev_now (int fd, const struct iovec *vec, int count);
 /* Like evi_sys_writev at the current position, without SIGPIPE. */
 EVI ssize_t evi_sys_writev_quiet (int fd, const struct iovec *vec, int count);
 EVI int evi_sys_openat (int dirfd, const char *path, int flags, unsigned mode);

@@ -217,25 +217,53 @@ static int calls_first (const struct iovec *vec, int count, size_t most, struct 
     return pieces;
 }
 
-/* A pipe or terminal that is ready takes or gives something without sleeping: any number of bytes that are there,
- * PIPE_BUF bytes of room (pipe(7)). More at once only if it cannot put us to sleep. */
-static ssize_t calls_try_stream (ev_op *op)
+/* Some streams can be asked not to sleep. -EOPNOTSUPP: this one not, or not by this kernel. */
+static ssize_t calls_try_now (const ev_op *op, const struct iovec *vec, int count)
 {
-    struct iovec one, first[CALLS_VECTORS];
-    const struct iovec *vec;
-    int events = evi_op_reads (op) ? POLLIN : POLLOUT, count, nonblocking = evi_sys_fd_nonblocking (op->fd);
+    ssize_t result = evi_op_reads (op) ? evi_sys_readv_now (op->fd, vec, count, -1)
+                                       : evi_sys_writev_now (op->fd, vec, count);
+
+    return result == -ENOSYS ? -EOPNOTSUPP : result;
+}
+
+/* A pipe that is ready takes PIPE_BUF bytes without sleeping (pipe(7)). Of all else, a terminal above all, readiness
+ * promises no such thing: it is made non-blocking for this one call. */
+static ssize_t calls_write_stream (const ev_op *op, const struct iovec *vec, int count)
+{
+    struct iovec first[CALLS_VECTORS];
+    ssize_t put;
+
+    if (evi_sys_kind (op->fd) == EVI_KIND_PIPE)
+        return evi_sys_writev_quiet (op->fd, first, calls_first (vec, count, PIPE_BUF, first));
+    evi_sys_nonblocking (op->fd, 1);
+    put = evi_sys_writev_quiet (op->fd, vec, count);
+    evi_sys_nonblocking (op->fd, 0);
+    return put;
+}
+
+/* One that is ready gives what is there. */
+static ssize_t calls_try_ready (const ev_op *op, const struct iovec *vec, int count)
+{
+    int events = evi_op_reads (op) ? POLLIN : POLLOUT, nonblocking = evi_sys_fd_nonblocking (op->fd);
     int ready = nonblocking > 0 ? events : evi_sys_poll_one (op->fd, events, 0);
 
     if (nonblocking < 0 || ready < 0)
         return nonblocking < 0 ? nonblocking : ready;
     if (!ready)
         return -EAGAIN;
-    vec = evi_op_vector (op, &one, &count);
     if (evi_op_reads (op))
         return evi_sys_readv (op->fd, vec, count, -1);
-    if (nonblocking)
-        return evi_sys_writev_quiet (op->fd, vec, count);
-    return evi_sys_writev_quiet (op->fd, first, calls_first (vec, count, PIPE_BUF, first));
+    return nonblocking ? evi_sys_writev_quiet (op->fd, vec, count) : calls_write_stream (op, vec, count);
+}
+
+static ssize_t calls_try_stream (ev_op *op)
+{
+    struct iovec one;
+    int count;
+    const struct iovec *vec = evi_op_vector (op, &one, &count);
+    ssize_t result = calls_try_now (op, vec, count);
+
+    return result == -EOPNOTSUPP ? calls_try_ready (op, vec, count) : result;
 }
 
 /* It would have to wait. For what? A call that moves nothing knows what can never be read, or written to; and who wants

@@ -18,6 +18,7 @@
 enum {
     KINDS_VECTORS_MAX = 1024,       /* some kernels call more of them EINVAL, the system call says EMSGSIZE */
     KINDS_BYTES_MAX = 0x7ffff000,   /* what one call of the kernel moves at most */
+    KINDS_TTY_KNOWN = 64,           /* writes to a file until it is asked again what it is */
     KINDS_OPCODE_FILES_UPDATE = 20, /* of raw entries */
     KINDS_OPCODE_OPENAT2 = 28,
     KINDS_OPCODE_TEE = 33,
@@ -72,10 +73,30 @@ static int fits_send_zc (struct ev_loop *loop, ev_op *op)
     return 1;
 }
 
+/* A write to one sleeps in the middle, in whoever submits it. Asked now and then: a number may stand for another file one
+ * day. */
+static int writes_to_terminal (struct ev_loop *loop, const ev_op *op)
+{
+    struct evi_lane *lane;
+
+    if (evi_lane_fit (loop, op->fd) < 0)
+        return 0;
+    lane = &loop->ops->lanes[op->fd][EVI_LANE_SEND];
+    if (lane->tty_known) {
+        lane->tty_known--;
+        return lane->tty;
+    }
+    lane->tty = (uint8_t) evi_sys_terminal (op->fd);
+    lane->tty_known = KINDS_TTY_KNOWN;
+    return lane->tty;
+}
+
 /* Writing must not raise SIGPIPE. Since 6.18 a write can be asked to be quiet; before, only files are written to on
  * the ring. */
 static int fits_write (struct ev_loop *loop, ev_op *op)
 {
+    if (EVI_UNLIKELY (writes_to_terminal (loop, op)))
+        return 0;
     if (!(loop->ops->lacks & EVI_LACKS_NOSIGNAL))
         return 1;
     op->hint |= EVI_HINT_LESSER;

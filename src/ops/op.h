@@ -198,6 +198,8 @@ struct evi_lane {
     uint32_t told;        /* loop->op_tellings when the last one was done */
     uint8_t direct;       /* the file is read past the page cache */
     uint8_t direct_known; /* … reads until it is asked again */
+    uint8_t tty;          /* the file is a terminal: a write may sleep, whatever it was asked */
+    uint8_t tty_known;    /* … writes until it is asked again */
     uint8_t copied;       /* zero-copy sends in a row that were copied after all */
     uint8_t serves;       /* evi_sys_serves, */
     uint8_t known;        /* … for so many receives */

@@ -621,6 +621,94 @@ TEST_ENGINES (terminals_are_read_and_written)
     close (master);
 }
 
+/* A slave that is raw and blocking, whose master reads nothing. */
+static int open_terminal (int *master)
+{
+    struct termios raw;
+    int slave;
+
+    *master = posix_openpt (O_RDWR | O_NOCTTY);
+    if (*master < 0 || grantpt (*master) || unlockpt (*master))
+        test_skip ("no terminals here");
+    slave = open (ptsname (*master), O_RDWR | O_NOCTTY);
+    ck_assert_int_ge (slave, 0);
+    tcgetattr (slave, &raw);
+    cfmakeraw (&raw);
+    tcsetattr (slave, TCSANOW, &raw);
+    return slave;
+}
+
+static void write_again (struct ev_loop *loop, struct op *op)
+{
+    if (op->result > 0)
+        op_start (loop, op);
+}
+
+/* If it stopped the loop, it would be for ever: nobody reads. */
+static void check_slow_terminal (struct ev_loop *loop, int slave, int master, int64_t offset)
+{
+    char *data = op_memory (1 << 20);
+    struct op op;
+    int before;
+
+    ev_write_set (op_new (&op), slave, data, 1 << 20, offset);
+    op.then = write_again;
+    op_start (loop, &op);
+    op_until (loop, &op.calls, 1);
+    do {
+        before = op.calls;
+        op_settle (loop);
+    } while (op.calls > before);
+    ck_assert (op_is_blocking (slave));
+    op_drain (master);
+    op_until (loop, &op.calls, before + 1); /* there is room again */
+    if (ev_is_active (&op.w))
+        op_stop (loop, &op);
+    while (op_drain (master)) /* what the terminal holds comes in pieces */
+        usleep (1000);
+    free (data);
+}
+
+TEST_ENGINES (write_to_a_terminal_that_nobody_reads_does_not_stop_the_loop)
+{
+    struct ev_loop *loop = test_loop (0);
+    int master, slave = open_terminal (&master);
+
+    check_slow_terminal (loop, slave, master, -1);
+    check_slow_terminal (loop, slave, master, 0);
+    close (slave);
+    close (master);
+}
+
+TEST_ENGINES (write_to_a_counter_that_is_full_does_not_stop_the_loop)
+{
+    struct ev_loop *loop = test_loop (0);
+    uint64_t most = UINT64_MAX - 1, number = 0;
+    int counter = eventfd (5, 0); /* there is room, but not for that much */
+    struct op op;
+
+    op_begin (loop, &op, write, counter, &most, sizeof most, -1);
+    op_settle (loop);
+    ck_assert_int_eq (op.calls, 0);
+    ck_result (op_do (loop, read, counter, &number, sizeof number, -1), 8);
+    ck_assert_uint_eq (number, 5);
+    ck_result (op_end (loop, &op), 8);
+    close (counter);
+}
+
+TEST_ENGINES (counters_and_clocks_say_what_is_wrong_before_they_wait)
+{
+    struct ev_loop *loop = test_loop (0);
+    int counter = eventfd (0, 0), clock = timerfd_create (CLOCK_MONOTONIC, 0);
+    char buf[8];
+
+    ck_result (op_do (loop, read, counter, buf, 4, -1), -EINVAL);
+    if (kit_kernel_from (6, 9)) /* before, a clock is asked when it has rung */
+        ck_result (op_do (loop, read, clock, buf, 4, -1), -EINVAL);
+    close (counter);
+    close (clock);
+}
+
 TEST_ENGINES (offset_on_a_socket_or_pipe_does_not_matter)
 {
     struct ev_loop *loop = test_loop (0);
