@@ -40,7 +40,7 @@ int cmd_bench (int argc, char **argv)
 
 static int say_version (void)
 {
-    printf ("evring %s (API and ABI of libev %d.%d)\n", EVRING_VERSION, ev_version_major (),
+    printf ("evring %s (API and ABI of libev %d.%d)\n", EVRING_VERSION_TEXT, ev_version_major (),
             ev_version_minor ());
     return cmd_said ();
 }

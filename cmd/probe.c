@@ -542,7 +542,7 @@ static void print_json (const struct findings *found)
     const char *trouble = ring_trouble (found);
 
     printf ("{\n  \"evring\": ");
-    json_string (EVRING_VERSION);
+    json_string (EVRING_VERSION_TEXT);
     json_text ("kernel_release", found->system.release);
     json_text ("kernel_version", found->kernel);
     json_text ("machine", found->system.machine);

@@ -24,6 +24,15 @@
 extern "C" {
 #endif
 
+/* Which evring this is the header of, and as one number that grows. (EV_VERSION_* are those of libev's interface.) */
+#define EVRING_VERSION_MAJOR 0
+#define EVRING_VERSION_MINOR 1
+#define EVRING_VERSION_PATCH 0
+#define EVRING_VERSION (EVRING_VERSION_MAJOR << 16 | EVRING_VERSION_MINOR << 8 | EVRING_VERSION_PATCH)
+
+/* EVRING_VERSION of the library that runs. Any thread. */
+EV_API_DECL int evring_version (void) EV_NOEXCEPT;
+
 struct sockaddr; /* sys/socket.h */
 struct msghdr;
 struct iovec; /* sys/uio.h */

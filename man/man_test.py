@@ -46,7 +46,7 @@ class ManTest(unittest.TestCase):
         header = bare(re.sub(r"EV_CPP \(=.*?\)|EV_NOEXCEPT", "", HEADERS.replace("EV_P", "struct ev_loop *loop")
                              .replace("*loop_", "*loop,")))
         text = bare(ALL.replace("\\", "").replace("*++\n*", "*\n*"))
-        names = sorted(set(re.findall(r" T (ev_\w+)", command("nm", "-D", "--defined-only", LIBRARY).stdout)))
+        names = sorted(set(re.findall(r" T ((?:ev|evring)_\w+)", command("nm", "-D", "--defined-only", LIBRARY).stdout)))
         self.assertGreater(len(names), 60)
         for name in names:
             prototype = re.search(r"EV_API_DECL((?:(?!EV_API_DECL)[^;])*?%s\(.*?\));" % name, header)

@@ -11,6 +11,11 @@ int ev_version_minor (void) EV_NOEXCEPT
     return EV_VERSION_MINOR;
 }
 
+int evring_version (void) EV_NOEXCEPT
+{
+    return EVRING_VERSION;
+}
+
 #if EV_MULTIPLICITY
 ev_tstamp ev_now (EV_P) EV_NOEXCEPT
 {
