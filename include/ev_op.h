@@ -157,6 +157,8 @@ typedef struct ev_op
     unsigned epoch;
     int64_t offset_to;
     void *more;
+    /* … and what libraries to come may need: this one never looks there, nor at anything behind it */
+    void *spare[5];
 } ev_op;
 
 /* Misuse (set, deadline or link on an operation that is active or pending, another loop than its own) gets a message,
@@ -194,62 +196,76 @@ EV_API_DECL void ev_op_link (ev_op *op, ev_op *next) EV_NOEXCEPT;
 EV_API_DECL int ev_op_ring (EV_P) EV_NOEXCEPT;
 
 /* Each operation has a NAME_set for an inactive ev_op and a NAME_init that sets the callback too. flags, where not
- * said otherwise, are those of the system call; a manual page in section 2 has the name behind "ev_". */
+ * said otherwise, are those of the system call; a manual page in section 2 has the name behind "ev_". op_size, how large
+ * the program's ev_op is, comes from the macro of the same name: programs do not write it. */
 
 /* -- sockets -- */
 
 /* Repeats: each result is the descriptor of a new connection, the program's to close. flags: SOCK_NONBLOCK,
  * SOCK_CLOEXEC. Ends with an error (EMFILE …) or when it is cancelled. */
-EV_API_DECL void ev_accept_set (ev_op *op, int fd, int flags) EV_NOEXCEPT;
+EV_API_DECL void ev_accept_set (ev_op *op, int fd, int flags, size_t op_size) EV_NOEXCEPT;
 /* result 0, or the reason: ECONNREFUSED … */
-EV_API_DECL void ev_connect_set (ev_op *op, int fd, const struct sockaddr *address, unsigned size) EV_NOEXCEPT;
+EV_API_DECL void ev_connect_set (ev_op *op, int fd, const struct sockaddr *address, unsigned size,
+                                 size_t op_size) EV_NOEXCEPT;
 /* result: bytes, 0 at the end of the stream. flags: MSG_PEEK, MSG_WAITALL, MSG_TRUNC, MSG_DONTWAIT … */
-EV_API_DECL void ev_recv_set (ev_op *op, int fd, void *buf, size_t size, int flags) EV_NOEXCEPT;
+EV_API_DECL void ev_recv_set (ev_op *op, int fd, void *buf, size_t size, int flags, size_t op_size) EV_NOEXCEPT;
 /* Repeats: op->buf is a buffer of the pool with op->result bytes in it. It goes back to the pool when the callbacks
  * of this iteration have returned, unless ev_pool_keep was called. While the pool is empty receiving pauses. result 0: the end of the
  * stream, and the last call (an empty datagram is not); op->buf is NULL then, as in the last call with an error.
  * MSG_WAITALL and MSG_PEEK end with -EINVAL, as does a pool that is NULL or another loop's. */
-EV_API_DECL void ev_recv_pool_set (ev_op *op, int fd, ev_pool *pool, int flags) EV_NOEXCEPT;
+EV_API_DECL void ev_recv_pool_set (ev_op *op, int fd, ev_pool *pool, int flags, size_t op_size) EV_NOEXCEPT;
 /* All of it, or an error: on a stream result is size; when it fails in the middle op->moved says how far it came. */
-EV_API_DECL void ev_send_set (ev_op *op, int fd, const void *buf, size_t size, int flags) EV_NOEXCEPT;
+EV_API_DECL void ev_send_set (ev_op *op, int fd, const void *buf, size_t size, int flags,
+                              size_t op_size) EV_NOEXCEPT;
 /* The same without copying, for large buffers on real networks: completes when the network is done with the buffer.
  * Where the kernel or the socket cannot do it, an ordinary send. */
-EV_API_DECL void ev_send_zc_set (ev_op *op, int fd, const void *buf, size_t size, int flags) EV_NOEXCEPT;
+EV_API_DECL void ev_send_zc_set (ev_op *op, int fd, const void *buf, size_t size, int flags,
+                                 size_t op_size) EV_NOEXCEPT;
 /* message->msg_flags, msg_namelen and msg_controllen are written when it completes. */
-EV_API_DECL void ev_recvmsg_set (ev_op *op, int fd, struct msghdr *message, int flags) EV_NOEXCEPT;
+EV_API_DECL void ev_recvmsg_set (ev_op *op, int fd, struct msghdr *message, int flags,
+                                 size_t op_size) EV_NOEXCEPT;
 /* On a stream: all of it, or an error. */
-EV_API_DECL void ev_sendmsg_set (ev_op *op, int fd, const struct msghdr *message, int flags) EV_NOEXCEPT;
+EV_API_DECL void ev_sendmsg_set (ev_op *op, int fd, const struct msghdr *message, int flags,
+                                 size_t op_size) EV_NOEXCEPT;
 /* how: SHUT_RD, SHUT_WR, SHUT_RDWR. Waits its turn behind the sends that were started before it. */
-EV_API_DECL void ev_shutdown_set (ev_op *op, int fd, int how) EV_NOEXCEPT;
+EV_API_DECL void ev_shutdown_set (ev_op *op, int fd, int how, size_t op_size) EV_NOEXCEPT;
 /* result: the descriptor. */
-EV_API_DECL void ev_socket_set (ev_op *op, int domain, int type, int protocol) EV_NOEXCEPT;
+EV_API_DECL void ev_socket_set (ev_op *op, int domain, int type, int protocol, size_t op_size) EV_NOEXCEPT;
 
 /* -- files -- offset -1: the current position, which moves. Descriptors without positions (pipes, terminals, sockets)
  * pay no attention to it; only with -1 do operations on them wait for their turn. */
 
 /* result: the descriptor. */
-EV_API_DECL void ev_openat_set (ev_op *op, int dirfd, const char *path, int flags, unsigned mode) EV_NOEXCEPT;
-EV_API_DECL void ev_close_set (ev_op *op, int fd) EV_NOEXCEPT;
+EV_API_DECL void ev_openat_set (ev_op *op, int dirfd, const char *path, int flags, unsigned mode,
+                                size_t op_size) EV_NOEXCEPT;
+EV_API_DECL void ev_close_set (ev_op *op, int fd, size_t op_size) EV_NOEXCEPT;
 /* result: bytes, fewer than size at the end of the file, 0 behind it. Pipes, terminals and sockets too. */
-EV_API_DECL void ev_read_set (ev_op *op, int fd, void *buf, size_t size, int64_t offset) EV_NOEXCEPT;
+EV_API_DECL void ev_read_set (ev_op *op, int fd, void *buf, size_t size, int64_t offset,
+                              size_t op_size) EV_NOEXCEPT;
 /* result: bytes, which may be fewer than size, as with pwrite(2). */
-EV_API_DECL void ev_write_set (ev_op *op, int fd, const void *buf, size_t size, int64_t offset) EV_NOEXCEPT;
-EV_API_DECL void ev_readv_set (ev_op *op, int fd, const struct iovec *vec, int count, int64_t offset) EV_NOEXCEPT;
-EV_API_DECL void ev_writev_set (ev_op *op, int fd, const struct iovec *vec, int count, int64_t offset) EV_NOEXCEPT;
+EV_API_DECL void ev_write_set (ev_op *op, int fd, const void *buf, size_t size, int64_t offset,
+                               size_t op_size) EV_NOEXCEPT;
+EV_API_DECL void ev_readv_set (ev_op *op, int fd, const struct iovec *vec, int count, int64_t offset,
+                               size_t op_size) EV_NOEXCEPT;
+EV_API_DECL void ev_writev_set (ev_op *op, int fd, const struct iovec *vec, int count, int64_t offset,
+                                size_t op_size) EV_NOEXCEPT;
 /* datasync: nonzero for fdatasync(2). */
-EV_API_DECL void ev_fsync_set (ev_op *op, int fd, int datasync) EV_NOEXCEPT;
-EV_API_DECL void ev_fallocate_set (ev_op *op, int fd, int mode, int64_t offset, int64_t size) EV_NOEXCEPT;
-EV_API_DECL void ev_ftruncate_set (ev_op *op, int fd, int64_t size) EV_NOEXCEPT;
+EV_API_DECL void ev_fsync_set (ev_op *op, int fd, int datasync, size_t op_size) EV_NOEXCEPT;
+EV_API_DECL void ev_fallocate_set (ev_op *op, int fd, int mode, int64_t offset, int64_t size,
+                                   size_t op_size) EV_NOEXCEPT;
+EV_API_DECL void ev_ftruncate_set (ev_op *op, int fd, int64_t size, size_t op_size) EV_NOEXCEPT;
 EV_API_DECL void ev_statx_set (ev_op *op, int dirfd, const char *path, int flags, unsigned mask,
-                               struct statx *stat) EV_NOEXCEPT;
-EV_API_DECL void ev_unlinkat_set (ev_op *op, int dirfd, const char *path, int flags) EV_NOEXCEPT;
+                               struct statx *stat, size_t op_size) EV_NOEXCEPT;
+EV_API_DECL void ev_unlinkat_set (ev_op *op, int dirfd, const char *path, int flags,
+                                  size_t op_size) EV_NOEXCEPT;
 /* flags: those of renameat2(2). */
 EV_API_DECL void ev_renameat_set (ev_op *op, int dirfd, const char *path, int dirfd_to, const char *path_to,
-                                  unsigned flags) EV_NOEXCEPT;
-EV_API_DECL void ev_mkdirat_set (ev_op *op, int dirfd, const char *path, unsigned mode) EV_NOEXCEPT;
+                                  unsigned flags, size_t op_size) EV_NOEXCEPT;
+EV_API_DECL void ev_mkdirat_set (ev_op *op, int dirfd, const char *path, unsigned mode,
+                                 size_t op_size) EV_NOEXCEPT;
 /* result: bytes, 0 at the end of the input. Offsets -1: pipes, or the current position. */
 EV_API_DECL void ev_splice_set (ev_op *op, int fd, int64_t offset, int fd_to, int64_t offset_to, size_t size,
-                                unsigned flags) EV_NOEXCEPT;
+                                unsigned flags, size_t op_size) EV_NOEXCEPT;
 
 /* -- processes -- */
 
@@ -257,7 +273,8 @@ EV_API_DECL void ev_splice_set (ev_op *op, int fd, int64_t offset, int fd_to, in
  * WNOWAIT; others end with -EINVAL. info: a siginfo_t, or NULL. result 0 and *info filled, or -ECHILD: it is no child,
  * or somebody else was faster. The default loop reaps every child: it hands over those that an operation of its own
  * waits for by P_PID; an operation on another loop, or by P_PIDFD, may come too late. */
-EV_API_DECL void ev_waitid_set (ev_op *op, int idtype, int id, void *info, int options) EV_NOEXCEPT;
+EV_API_DECL void ev_waitid_set (ev_op *op, int idtype, int id, void *info, int options,
+                                size_t op_size) EV_NOEXCEPT;
 
 /* -- anything -- */
 
@@ -265,7 +282,7 @@ EV_API_DECL void ev_waitid_set (ev_op *op, int idtype, int id, void *info, int o
  * user_data is ours. Links, drain, provided buffers and CQE_SKIP end with -EINVAL. result: as the completion has it;
  * op->moved: its flags. A completion that announces more of its kind is told with EV_OP_MORE. -EOPNOTSUPP where
  * there is no ring. */
-EV_API_DECL void ev_sqe_set (ev_op *op, const void *sqe) EV_NOEXCEPT;
+EV_API_DECL void ev_sqe_set (ev_op *op, const void *sqe, size_t op_size) EV_NOEXCEPT;
 
 /* -- buffer pools -- */
 
@@ -284,6 +301,34 @@ EV_API_DECL void ev_pool_keep (ev_pool *pool, void *buf) EV_NOEXCEPT;
 EV_API_DECL void *ev_pool_take (ev_pool *pool) EV_NOEXCEPT;
 /* Gives a kept or taken buffer back: any address inside it will do. */
 EV_API_DECL void ev_pool_give (ev_pool *pool, void *buf) EV_NOEXCEPT;
+
+/* What the program was compiled with, and so how much of an ev_op there is. */
+#define ev_accept_set(...) ev_accept_set (__VA_ARGS__, sizeof (ev_op))
+#define ev_connect_set(...) ev_connect_set (__VA_ARGS__, sizeof (ev_op))
+#define ev_recv_set(...) ev_recv_set (__VA_ARGS__, sizeof (ev_op))
+#define ev_recv_pool_set(...) ev_recv_pool_set (__VA_ARGS__, sizeof (ev_op))
+#define ev_send_set(...) ev_send_set (__VA_ARGS__, sizeof (ev_op))
+#define ev_send_zc_set(...) ev_send_zc_set (__VA_ARGS__, sizeof (ev_op))
+#define ev_recvmsg_set(...) ev_recvmsg_set (__VA_ARGS__, sizeof (ev_op))
+#define ev_sendmsg_set(...) ev_sendmsg_set (__VA_ARGS__, sizeof (ev_op))
+#define ev_shutdown_set(...) ev_shutdown_set (__VA_ARGS__, sizeof (ev_op))
+#define ev_socket_set(...) ev_socket_set (__VA_ARGS__, sizeof (ev_op))
+#define ev_openat_set(...) ev_openat_set (__VA_ARGS__, sizeof (ev_op))
+#define ev_close_set(...) ev_close_set (__VA_ARGS__, sizeof (ev_op))
+#define ev_read_set(...) ev_read_set (__VA_ARGS__, sizeof (ev_op))
+#define ev_write_set(...) ev_write_set (__VA_ARGS__, sizeof (ev_op))
+#define ev_readv_set(...) ev_readv_set (__VA_ARGS__, sizeof (ev_op))
+#define ev_writev_set(...) ev_writev_set (__VA_ARGS__, sizeof (ev_op))
+#define ev_fsync_set(...) ev_fsync_set (__VA_ARGS__, sizeof (ev_op))
+#define ev_fallocate_set(...) ev_fallocate_set (__VA_ARGS__, sizeof (ev_op))
+#define ev_ftruncate_set(...) ev_ftruncate_set (__VA_ARGS__, sizeof (ev_op))
+#define ev_statx_set(...) ev_statx_set (__VA_ARGS__, sizeof (ev_op))
+#define ev_unlinkat_set(...) ev_unlinkat_set (__VA_ARGS__, sizeof (ev_op))
+#define ev_renameat_set(...) ev_renameat_set (__VA_ARGS__, sizeof (ev_op))
+#define ev_mkdirat_set(...) ev_mkdirat_set (__VA_ARGS__, sizeof (ev_op))
+#define ev_splice_set(...) ev_splice_set (__VA_ARGS__, sizeof (ev_op))
+#define ev_waitid_set(...) ev_waitid_set (__VA_ARGS__, sizeof (ev_op))
+#define ev_sqe_set(...) ev_sqe_set (__VA_ARGS__, sizeof (ev_op))
 
 #define EV_OP_INIT_(op, cb, set) do { ev_init ((op), (cb)); set; } while (0)
 #define ev_accept_init(op, cb, fd, flags) EV_OP_INIT_ (op, cb, ev_accept_set ((op), (fd), (flags)))

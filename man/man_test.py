@@ -51,7 +51,10 @@ class ManTest(unittest.TestCase):
         for name in names:
             prototype = re.search(r"EV_API_DECL((?:(?!EV_API_DECL)[^;])*?%s\(.*?\));" % name, header)
             self.assertTrue(prototype, name + " is exported and not declared")
-            self.assertTrue(prototype[1] in text, "no page has " + prototype[1])
+            written = prototype[1]
+            if "#define%s(...)%s(__VA_ARGS__,sizeof(ev_op))" % (name, name) in header:
+                written = written.replace(",size_top_size)", ")")
+            self.assertTrue(written in text, "no page has " + written)
 
     def test_every_constant_of_the_header_is_in_a_page(self):
         names = set(re.findall(r"\b((?:EVFLAG|EVRUN|EVBREAK)_\w+)\s*=", HEADERS))

@@ -36,7 +36,7 @@ static int fits_receive (struct ev_loop *loop, ev_op *op)
 }
 
 /* A kernel that cannot read a pipe without sleeping (6.1) waits for data before it finds that none is wanted. */
-static int fits_readv (struct ev_loop *loop, ev_op *op)
+static int fits_read (struct ev_loop *loop, ev_op *op)
 {
     return op->size != 0 && fits_receive (loop, op);
 }
@@ -316,11 +316,11 @@ EVI_HOME const struct evi_op_kind evi_op_kinds[EVI_CODES] = {
     [EVI_CODE_CLOSE] = { "close", EVI_LANE_NONE, 0, EVI_TOUCHES_WORLD, RIDES_AS (CLOSE, SENDMSG_ZC, once),
                          CALLS (close) },
     [EVI_CODE_READ] = { "read", EVI_LANE_RECV, EVI_TRAIT_POSITION, EVI_TOUCHES_DATA | EVI_TOUCHES_WORLD,
-                        RIDES (READ, fits_receive, NULL, read), POSITION },
+                        RIDES (READ, fits_read, NULL, read), POSITION },
     [EVI_CODE_WRITE] = { "write", EVI_LANE_SEND, EVI_TRAIT_POSITION, EVI_TOUCHES_WORLD,
                          RIDES (WRITE, fits_write, fill_write, write), POSITION },
     [EVI_CODE_READV] = { "readv", EVI_LANE_RECV, EVI_TRAIT_POSITION | EVI_TRAIT_VECTORS,
-                         EVI_TOUCHES_DATA | EVI_TOUCHES_WORLD, RIDES (READV, fits_readv, NULL, once),
+                         EVI_TOUCHES_DATA | EVI_TOUCHES_WORLD, RIDES (READV, fits_read, NULL, once),
                          POSITION },
     [EVI_CODE_WRITEV] = { "writev", EVI_LANE_SEND, EVI_TRAIT_POSITION | EVI_TRAIT_VECTORS, EVI_TOUCHES_WORLD,
                           RIDES (WRITEV, fits_write, fill_write, write), POSITION },

@@ -51,6 +51,11 @@ enum { /* op->code */
        EVI_CODES
 };
 
+/* Every program has these bytes of an ev_op, however old or new it is. What a program that was compiled with another header
+ * may not have lies behind them, and is touched only by who has seen to it that op_size, which the set functions
+ * are told, covers it: else it has its place in the side. */
+enum { EVI_OP_LEAST = offsetof (ev_op, spare) };
+
 _Static_assert(EVI_CODES <= 32, "ops->able has a bit for each");
 
 enum { /* op->state */

@@ -1,5 +1,6 @@
 /* set.c: what each operation is given: the doors ev_NAME_set. Where a parameter is kept is where a submission
- * has it, so that kinds.c copies; exceptions are named there. */
+ * has it, so that kinds.c copies; exceptions are named there. The names stand in brackets, since a macro of each name gives
+ * op_size to its callers. */
 #include "op.h"
 
 #if EV_OP_ENABLE
@@ -13,18 +14,35 @@ enum {
         0x7ffff000 /* what one call of the kernel moves at most; a submission has 32 bits for it */
 };
 
+enum { SET_CALL_SIZE = 32 };
+
+static const char *set_call (char call[SET_CALL_SIZE], int code)
+{
+    snprintf (call, SET_CALL_SIZE, "ev_%s_set", evi_op_kinds[code].name);
+    return call;
+}
+
 EVI_COLD static void set_refuse (int code)
 {
-    char call[32];
+    char call[SET_CALL_SIZE];
 
-    snprintf (call, sizeof call, "ev_%s_set", evi_op_kinds[code].name);
-    evi_op_not_now (call);
+    evi_op_not_now (set_call (call, code));
+}
+
+/* No header ever had such an ev_op: whoever calls past it has forgotten the size. */
+EVI_COLD static void set_too_small (int code)
+{
+    char call[SET_CALL_SIZE];
+
+    evi_misuse (set_call (call, code), "op_size is not that of an ev_op");
 }
 
 /* Nonzero: it is this operation now, and nothing else is left of what it was. One that is under way stays as it
  * is. */
-static int set_begin (ev_op *op, int code)
+static int set_begin (ev_op *op, size_t op_size, int code)
 {
+    if (EVI_UNLIKELY (op_size < EVI_OP_LEAST))
+        set_too_small (code);
     if (EVI_UNLIKELY (!evi_op_idle (op))) {
         set_refuse (code);
         return 0;
@@ -33,9 +51,9 @@ static int set_begin (ev_op *op, int code)
     return 1;
 }
 
-static int set_data (ev_op *op, int code, int fd, const void *buf, size_t size, int flags)
+static int set_data (ev_op *op, size_t op_size, int code, int fd, const void *buf, size_t size, int flags)
 {
-    if (!set_begin (op, code))
+    if (!set_begin (op, op_size, code))
         return 0;
     op->fd = fd;
     op->buf = (void *) buf;
@@ -53,71 +71,73 @@ static void set_none_if (ev_op *op, int bad)
 
 /* -- sockets -- */
 
-void ev_accept_set (ev_op *op, int fd, int flags) EV_NOEXCEPT
+void (ev_accept_set) (ev_op *op, int fd, int flags, size_t op_size) EV_NOEXCEPT
 {
-    set_data (op, EVI_CODE_ACCEPT, fd, NULL, 0, flags);
+    set_data (op, op_size, EVI_CODE_ACCEPT, fd, NULL, 0, flags);
 }
 
-void ev_connect_set (ev_op *op, int fd, const struct sockaddr *address, unsigned size) EV_NOEXCEPT
+void (ev_connect_set) (ev_op *op, int fd, const struct sockaddr *address, unsigned size,
+                       size_t op_size) EV_NOEXCEPT
 {
-    if (set_data (op, EVI_CODE_CONNECT, fd, address, 0, 0))
+    if (set_data (op, op_size, EVI_CODE_CONNECT, fd, address, 0, 0))
         op->offset = size;
 }
 
-void ev_recv_set (ev_op *op, int fd, void *buf, size_t size, int flags) EV_NOEXCEPT
+void (ev_recv_set) (ev_op *op, int fd, void *buf, size_t size, int flags, size_t op_size) EV_NOEXCEPT
 {
-    set_data (op, EVI_CODE_RECV, fd, buf, size, flags);
+    set_data (op, op_size, EVI_CODE_RECV, fd, buf, size, flags);
 }
 
-void ev_recv_pool_set (ev_op *op, int fd, ev_pool *pool, int flags) EV_NOEXCEPT
+void (ev_recv_pool_set) (ev_op *op, int fd, ev_pool *pool, int flags, size_t op_size) EV_NOEXCEPT
 {
-    if (!set_data (op, EVI_CODE_RECV_POOL, fd, NULL, 0, flags))
+    if (!set_data (op, op_size, EVI_CODE_RECV_POOL, fd, NULL, 0, flags))
         return;
     op->more = pool;
     set_none_if (op, !pool || flags & (MSG_WAITALL | MSG_PEEK));
 }
 
-void ev_send_set (ev_op *op, int fd, const void *buf, size_t size, int flags) EV_NOEXCEPT
+void (ev_send_set) (ev_op *op, int fd, const void *buf, size_t size, int flags, size_t op_size) EV_NOEXCEPT
 {
-    set_data (op, EVI_CODE_SEND, fd, buf, size, flags);
+    set_data (op, op_size, EVI_CODE_SEND, fd, buf, size, flags);
 }
 
-void ev_send_zc_set (ev_op *op, int fd, const void *buf, size_t size, int flags) EV_NOEXCEPT
+void (ev_send_zc_set) (ev_op *op, int fd, const void *buf, size_t size, int flags, size_t op_size) EV_NOEXCEPT
 {
-    set_data (op, EVI_CODE_SEND_ZC, fd, buf, size, flags);
+    set_data (op, op_size, EVI_CODE_SEND_ZC, fd, buf, size, flags);
 }
 
-void ev_recvmsg_set (ev_op *op, int fd, struct msghdr *message, int flags) EV_NOEXCEPT
+void (ev_recvmsg_set) (ev_op *op, int fd, struct msghdr *message, int flags, size_t op_size) EV_NOEXCEPT
 {
-    set_data (op, EVI_CODE_RECVMSG, fd, message, 1, flags);
+    set_data (op, op_size, EVI_CODE_RECVMSG, fd, message, 1, flags);
 }
 
-void ev_sendmsg_set (ev_op *op, int fd, const struct msghdr *message, int flags) EV_NOEXCEPT
+void (ev_sendmsg_set) (ev_op *op, int fd, const struct msghdr *message, int flags, size_t op_size) EV_NOEXCEPT
 {
-    set_data (op, EVI_CODE_SENDMSG, fd, message, 1, flags);
+    set_data (op, op_size, EVI_CODE_SENDMSG, fd, message, 1, flags);
 }
 
-void ev_shutdown_set (ev_op *op, int fd, int how) EV_NOEXCEPT
+void (ev_shutdown_set) (ev_op *op, int fd, int how, size_t op_size) EV_NOEXCEPT
 {
-    set_data (op, EVI_CODE_SHUTDOWN, fd, NULL, 0, how);
+    set_data (op, op_size, EVI_CODE_SHUTDOWN, fd, NULL, 0, how);
 }
 
-void ev_socket_set (ev_op *op, int domain, int type, int protocol) EV_NOEXCEPT
+void (ev_socket_set) (ev_op *op, int domain, int type, int protocol, size_t op_size) EV_NOEXCEPT
 {
-    if (set_data (op, EVI_CODE_SOCKET, -1, NULL, (size_t) protocol, type))
+    if (set_data (op, op_size, EVI_CODE_SOCKET, -1, NULL, (size_t) protocol, type))
         op->fd_to = domain;
 }
 
 /* -- files -- */
 
-void ev_openat_set (ev_op *op, int dirfd, const char *path, int flags, unsigned mode) EV_NOEXCEPT
+void (ev_openat_set) (ev_op *op, int dirfd, const char *path, int flags, unsigned mode,
+                      size_t op_size) EV_NOEXCEPT
 {
-    set_data (op, EVI_CODE_OPENAT, dirfd, path, mode, flags);
+    set_data (op, op_size, EVI_CODE_OPENAT, dirfd, path, mode, flags);
 }
 
-void ev_close_set (ev_op *op, int fd) EV_NOEXCEPT
+void (ev_close_set) (ev_op *op, int fd, size_t op_size) EV_NOEXCEPT
 {
-    set_data (op, EVI_CODE_CLOSE, fd, NULL, 0, 0);
+    set_data (op, op_size, EVI_CODE_CLOSE, fd, NULL, 0, 0);
 }
 
 static size_t set_bytes (size_t size)
@@ -125,91 +145,96 @@ static size_t set_bytes (size_t size)
     return size > SET_BYTES_MAX ? SET_BYTES_MAX : size;
 }
 
-static int set_position (ev_op *op, int code, int fd, const void *buf, size_t size, int64_t offset)
+static int set_position (ev_op *op, size_t op_size, int code, int fd, const void *buf, size_t size,
+                         int64_t offset)
 {
-    if (!set_data (op, code, fd, buf, set_bytes (size), 0))
+    if (!set_data (op, op_size, code, fd, buf, set_bytes (size), 0))
         return 0;
     op->offset = offset;
     set_none_if (op, offset < -1);
     return 1;
 }
 
-static void set_vectors (ev_op *op, int code, int fd, const struct iovec *vec, int count, int64_t offset)
+static void set_vectors (ev_op *op, size_t op_size, int code, int fd, const struct iovec *vec, int count,
+                         int64_t offset)
 {
-    if (set_position (op, code, fd, vec, (size_t) count, offset))
+    if (set_position (op, op_size, code, fd, vec, (size_t) count, offset))
         set_none_if (op, count < 0 || count > SET_VECTORS_MAX);
 }
 
-/* To read nothing is to read into no vectors: that is asked about before it goes to a ring. */
-void ev_read_set (ev_op *op, int fd, void *buf, size_t size, int64_t offset) EV_NOEXCEPT
+void (ev_read_set) (ev_op *op, int fd, void *buf, size_t size, int64_t offset, size_t op_size) EV_NOEXCEPT
 {
-    set_position (op, size ? EVI_CODE_READ : EVI_CODE_READV, fd, buf, size, offset);
+    set_position (op, op_size, EVI_CODE_READ, fd, buf, size, offset);
 }
 
-void ev_write_set (ev_op *op, int fd, const void *buf, size_t size, int64_t offset) EV_NOEXCEPT
+void (ev_write_set) (ev_op *op, int fd, const void *buf, size_t size, int64_t offset,
+                     size_t op_size) EV_NOEXCEPT
 {
-    set_position (op, EVI_CODE_WRITE, fd, buf, size, offset);
+    set_position (op, op_size, EVI_CODE_WRITE, fd, buf, size, offset);
 }
 
-void ev_readv_set (ev_op *op, int fd, const struct iovec *vec, int count, int64_t offset) EV_NOEXCEPT
+void (ev_readv_set) (ev_op *op, int fd, const struct iovec *vec, int count, int64_t offset,
+                     size_t op_size) EV_NOEXCEPT
 {
-    set_vectors (op, EVI_CODE_READV, fd, vec, count, offset);
+    set_vectors (op, op_size, EVI_CODE_READV, fd, vec, count, offset);
 }
 
-void ev_writev_set (ev_op *op, int fd, const struct iovec *vec, int count, int64_t offset) EV_NOEXCEPT
+void (ev_writev_set) (ev_op *op, int fd, const struct iovec *vec, int count, int64_t offset,
+                      size_t op_size) EV_NOEXCEPT
 {
-    set_vectors (op, EVI_CODE_WRITEV, fd, vec, count, offset);
+    set_vectors (op, op_size, EVI_CODE_WRITEV, fd, vec, count, offset);
 }
 
-void ev_fsync_set (ev_op *op, int fd, int datasync) EV_NOEXCEPT
+void (ev_fsync_set) (ev_op *op, int fd, int datasync, size_t op_size) EV_NOEXCEPT
 {
-    set_data (op, EVI_CODE_FSYNC, fd, NULL, 0, datasync != 0);
+    set_data (op, op_size, EVI_CODE_FSYNC, fd, NULL, 0, datasync != 0);
 }
 
-void ev_fallocate_set (ev_op *op, int fd, int mode, int64_t offset, int64_t size) EV_NOEXCEPT
+void (ev_fallocate_set) (ev_op *op, int fd, int mode, int64_t offset, int64_t size,
+                         size_t op_size) EV_NOEXCEPT
 {
-    if (!set_data (op, EVI_CODE_FALLOCATE, fd, NULL, (size_t) mode, 0))
+    if (!set_data (op, op_size, EVI_CODE_FALLOCATE, fd, NULL, (size_t) mode, 0))
         return;
     op->offset = offset;
     op->offset_to = size;
 }
 
-void ev_ftruncate_set (ev_op *op, int fd, int64_t size) EV_NOEXCEPT
+void (ev_ftruncate_set) (ev_op *op, int fd, int64_t size, size_t op_size) EV_NOEXCEPT
 {
-    if (set_data (op, EVI_CODE_FTRUNCATE, fd, NULL, 0, 0))
+    if (set_data (op, op_size, EVI_CODE_FTRUNCATE, fd, NULL, 0, 0))
         op->offset = size;
 }
 
-void ev_statx_set (ev_op *op, int dirfd, const char *path, int flags, unsigned mask,
-                   struct statx *stat) EV_NOEXCEPT
+void (ev_statx_set) (ev_op *op, int dirfd, const char *path, int flags, unsigned mask, struct statx *stat,
+                     size_t op_size) EV_NOEXCEPT
 {
-    if (set_data (op, EVI_CODE_STATX, dirfd, path, mask, flags))
+    if (set_data (op, op_size, EVI_CODE_STATX, dirfd, path, mask, flags))
         op->more = stat;
 }
 
-void ev_unlinkat_set (ev_op *op, int dirfd, const char *path, int flags) EV_NOEXCEPT
+void (ev_unlinkat_set) (ev_op *op, int dirfd, const char *path, int flags, size_t op_size) EV_NOEXCEPT
 {
-    set_data (op, EVI_CODE_UNLINKAT, dirfd, path, 0, flags);
+    set_data (op, op_size, EVI_CODE_UNLINKAT, dirfd, path, 0, flags);
 }
 
-void ev_renameat_set (ev_op *op, int dirfd, const char *path, int dirfd_to, const char *path_to,
-                      unsigned flags) EV_NOEXCEPT
+void (ev_renameat_set) (ev_op *op, int dirfd, const char *path, int dirfd_to, const char *path_to,
+                        unsigned flags, size_t op_size) EV_NOEXCEPT
 {
-    if (!set_data (op, EVI_CODE_RENAMEAT, dirfd, path, 0, (int) flags))
+    if (!set_data (op, op_size, EVI_CODE_RENAMEAT, dirfd, path, 0, (int) flags))
         return;
     op->fd_to = dirfd_to;
     op->more = (void *) path_to;
 }
 
-void ev_mkdirat_set (ev_op *op, int dirfd, const char *path, unsigned mode) EV_NOEXCEPT
+void (ev_mkdirat_set) (ev_op *op, int dirfd, const char *path, unsigned mode, size_t op_size) EV_NOEXCEPT
 {
-    set_data (op, EVI_CODE_MKDIRAT, dirfd, path, mode, 0);
+    set_data (op, op_size, EVI_CODE_MKDIRAT, dirfd, path, mode, 0);
 }
 
-void ev_splice_set (ev_op *op, int fd, int64_t offset, int fd_to, int64_t offset_to, size_t size,
-                    unsigned flags) EV_NOEXCEPT
+void (ev_splice_set) (ev_op *op, int fd, int64_t offset, int fd_to, int64_t offset_to, size_t size,
+                      unsigned flags, size_t op_size) EV_NOEXCEPT
 {
-    if (!set_data (op, EVI_CODE_SPLICE, fd, NULL, set_bytes (size), (int) flags))
+    if (!set_data (op, op_size, EVI_CODE_SPLICE, fd, NULL, set_bytes (size), (int) flags))
         return;
     op->fd_to = fd_to;
     op->offset = offset < 0 ? -1 : offset;
@@ -218,15 +243,15 @@ void ev_splice_set (ev_op *op, int fd, int64_t offset, int fd_to, int64_t offset
 
 /* -- processes, and anything -- */
 
-void ev_waitid_set (ev_op *op, int idtype, int id, void *info, int options) EV_NOEXCEPT
+void (ev_waitid_set) (ev_op *op, int idtype, int id, void *info, int options, size_t op_size) EV_NOEXCEPT
 {
-    if (set_data (op, EVI_CODE_WAITID, -1, info, (size_t) idtype, options))
+    if (set_data (op, op_size, EVI_CODE_WAITID, -1, info, (size_t) idtype, options))
         op->fd_to = id;
 }
 
-void ev_sqe_set (ev_op *op, const void *sqe) EV_NOEXCEPT
+void (ev_sqe_set) (ev_op *op, const void *sqe, size_t op_size) EV_NOEXCEPT
 {
-    set_data (op, EVI_CODE_SQE, -1, sqe, 0, 0);
+    set_data (op, op_size, EVI_CODE_SQE, -1, sqe, 0, 0);
 }
 
 #endif
