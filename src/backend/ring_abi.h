@@ -203,7 +203,8 @@ enum {
     EVI_OP_SEND_ZC = 47,    /* 6.0: the same kernel brought multishot receive */
     EVI_OP_SENDMSG_ZC = 48, /* 6.1 */
     EVI_OP_FTRUNCATE = 55,  /* 6.9 */
-    EVI_OP_EPOLL_WAIT = 59  /* 6.15: addr and len are an array of struct epoll_event */
+    EVI_OP_EPOLL_WAIT = 59, /* 6.15: addr and len are an array of struct epoll_event */
+    EVI_OPS_END
 };
 
 /* ACCEPT and RECV: in ioprio. */

@@ -11,6 +11,8 @@
 
 enum { BUFS_COUNT_MAX = 32768, BUFS_ALIGN = 64 };
 
+_Static_assert(BUFS_COUNT_MAX <= UINT16_MAX, "pool->free, and the kernel, number them so");
+
 ev_pool *ev_pool_new (EV_P_ size_t size, unsigned count) EV_NOEXCEPT
 {
     struct ev_pool *pool;

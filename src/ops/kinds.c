@@ -27,6 +27,8 @@ enum {
     KINDS_FIXED_FILE = 1 << 0
 };
 
+_Static_assert(EVI_OPS_END <= 64, "kind->needs and ops->knows have a bit for each");
+
 #define KINDS_BIT(opcode) ((uint64_t) 1 << (opcode))
 
 /* In flight it would hold the port of a bound socket when the process is killed. */

@@ -739,19 +739,20 @@ static const char *ops_touched (const ev_op *op)
 
 EVI void evi_ops_dump (struct ev_loop *loop, FILE *out)
 {
-    static const char *const states[EVI_STATES] = { "idle",
-                                                    "waits for its link",
-                                                    "waits for its turn",
-                                                    "is to be started",
-                                                    "is to be started when the one before it is told",
-                                                    "is with the ring",
-                                                    "is sent, and its memory still read",
-                                                    "is with a ring that is lost",
-                                                    "waits for readiness",
-                                                    "is with a thread",
-                                                    "waits for a buffer",
-                                                    "has a result to be told" };
+    static const char *const states[] = { "idle",
+                                          "waits for its link",
+                                          "waits for its turn",
+                                          "is to be started",
+                                          "is to be started when the one before it is told",
+                                          "is with the ring",
+                                          "is sent, and its memory still read",
+                                          "is with a ring that is lost",
+                                          "waits for readiness",
+                                          "is with a thread",
+                                          "waits for a buffer",
+                                          "has a result to be told" };
 
+    _Static_assert(EVI_COUNT (states) == EVI_STATES, "each state has a name");
     for (unsigned at = 0; loop->ops && at < loop->ops->slot_count; at++) {
         const ev_op *op = loop->ops->slots[at].op;
 

@@ -77,7 +77,8 @@ enum { /* op->state */
 enum { /* op->wish: how the program, or its deadline, wants it to end */
        EVI_WISH_CANCEL = 1,
        EVI_WISH_TIMEOUT = 2,
-       EVI_WISH_STOP = 4 /* nobody is to be told */
+       EVI_WISH_STOP = 4, /* nobody is to be told */
+       EVI_WISHES_END
 };
 
 enum {                         /* op->hint: what has been found out about this run of it */
@@ -88,7 +89,8 @@ enum {                         /* op->hint: what has been found out about this r
        EVI_HINT_LESSER = 16,   /* … cannot send it without copying, or write it without a signal */
        EVI_HINT_BLOCKING = 32, /* its socket was blocking and is to become so again */
        EVI_HINT_RESET = 64,    /* its connection was given up, to have its memory back */
-       EVI_HINT_CUT = 128      /* what it was linked to has ended already, and may be gone */
+       EVI_HINT_CUT = 128,     /* what it was linked to has ended already, and may be gone */
+       EVI_HINTS_END
 };
 
 enum {                         /* kind->traits */
@@ -97,7 +99,8 @@ enum {                         /* kind->traits */
        EVI_TRAIT_POSITION = 4, /* in a lane only at the current position */
        EVI_TRAIT_VECTORS = 8,  /* its data is described by an array of vectors */
        EVI_TRAIT_DONTWAIT = 16, /* its flags may have MSG_DONTWAIT */
-       EVI_TRAIT_BEGINS = 32    /* the ring begins what goes on without it */
+       EVI_TRAIT_BEGINS = 32,   /* the ring begins what goes on without it */
+       EVI_TRAITS_END
 };
 
 enum {                           /* kind->touches */
@@ -105,7 +108,8 @@ enum {                           /* kind->touches */
        EVI_TOUCHES_MESSAGE = 2,  /* a message header, the address and the control data it points to */
        EVI_TOUCHES_POOL = 4,     /* any buffer of the pool that is not lent */
        EVI_TOUCHES_ANYTHING = 8, /* what an entry of the program's points to */
-       EVI_TOUCHES_WORLD = 16    /* no memory: files, names, positions */
+       EVI_TOUCHES_WORLD = 16,   /* no memory: files, names, positions */
+       EVI_TOUCHES_END
 };
 
 enum { EVI_LANE_NONE = -1, EVI_LANE_RECV = 0, EVI_LANE_SEND = 1, EVI_LANES };
@@ -129,6 +133,11 @@ struct evi_op_kind {
     ssize_t (*attempt) (ev_op *op);                         /* without sleeping; -EAGAIN: wait */
     ssize_t (*call) (const ev_op *op, struct evi_job *job); /* in a thread */
 };
+
+_Static_assert(EVI_TRAITS_END - 1 <= UINT8_MAX && EVI_TOUCHES_END - 1 <= UINT8_MAX, "a row holds its bits");
+_Static_assert(EVI_HINTS_END - 1 <= UINT8_MAX && EVI_WISHES_END - 1 <= UINT8_MAX && EVI_STATES <= UINT8_MAX,
+               "an operation holds its bits");
+
 EVI_DATA const struct evi_op_kind evi_op_kinds[EVI_CODES];
 
 EVI_INLINE const struct evi_op_kind *evi_op_kind (const ev_op *op)

@@ -9,7 +9,10 @@
 
 #if EV_OP_ENABLE && EV_USE_IOURING
 
-enum { PINNED_PLACES = 32 }; /* pools that can have it: as many as bits */
+enum { PINNED_PLACES = 32 }; /* pools that can have it */
+
+_Static_assert(PINNED_PLACES == 8 * sizeof (((struct evi_ops *) 0)->pinned_free),
+               "ops->pinned_free has a bit for each");
 
 /* The table of this ring, made when the first pool wants a place. Nonzero: there is a free one. */
 static int pinned_table (struct ev_loop *loop)
