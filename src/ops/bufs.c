@@ -69,7 +69,7 @@ static int bufs_used_by (const struct ev_pool *pool, const ev_op *op)
 {
     uintptr_t start = (uintptr_t) pool->memory, at = (uintptr_t) op->buf;
 
-    return (op->code == EVI_CODE_RECV_POOL && op->more == pool)
+    return (evi_op_kind (op)->touches & EVI_TOUCHES_POOL && op->more == pool)
            || (at >= start && at - start < pool->size * pool->count);
 }
 

@@ -91,7 +91,7 @@ static void ready_remember (struct ev_loop *loop, const ev_op *op, ssize_t resul
     if (!(op->hint & EVI_HINT_LANE))
         return;
     lane = evi_op_lane (loop, op);
-    lane->dry = op->code == EVI_CODE_RECV && result > 0 && (size_t) result < op->size;
+    lane->dry = evi_op_kind (op)->traits & EVI_TRAIT_EMPTIES && result > 0 && (size_t) result < op->size;
     lane->dry_at = loop->iteration;
 }
 
@@ -305,7 +305,7 @@ static void ready_tell_status (siginfo_t *info, int pid, int status)
 
 static int ready_waits_for (const ev_op *op, int pid)
 {
-    return op->code == EVI_CODE_WAITID && op->size == P_PID && op->fd_to == pid
+    return evi_op_kind (op)->go_on == evi_ready_waitid && op->size == P_PID && op->fd_to == pid
            && (op->state == EVI_STATE_WAITING || op->state == EVI_STATE_QUEUED
                || op->state == EVI_STATE_FOLLOWS);
 }
@@ -347,8 +347,7 @@ static void ready_io (EV_P_ ev_io *w, int revents)
 
 /* ---- threads ---- */
 
-/* Runs in a thread; op stays where it is until the thread is done with it. A close is not made again: it is done
- * whatever it says. */
+/* Runs in a thread; op stays where it is until the thread is done with it. */
 static ssize_t ready_call (struct evi_job *job)
 {
     const ev_op *op = EVI_SIDE_OF (job, job)->op;
@@ -357,7 +356,7 @@ static ssize_t ready_call (struct evi_job *job)
 
     do
         result = kind->call (op, job);
-    while (result == -EINTR && op->code != EVI_CODE_CLOSE);
+    while (result == -EINTR && !(kind->traits & EVI_TRAIT_ONCE));
     return result;
 }
 
@@ -482,7 +481,8 @@ EVI int evi_ready_send_now (struct ev_loop *loop, ev_op *op)
 {
     ssize_t result;
 
-    if (op->code != EVI_CODE_SEND || (loop->ring && !loop->ops->forbidden) || loop->waiting)
+    if (!(evi_op_kind (op)->traits & EVI_TRAIT_AT_ONCE) || (loop->ring && !loop->ops->forbidden)
+        || loop->waiting)
         return 0;
     loop->stats.ops_ready++;
     result = evi_try_send (op);

@@ -178,7 +178,7 @@ static void on_ring_alone (struct ev_loop *loop)
         return;
     sqe = evi_ring_unsent (ring, 0);
     op = sqe->opcode == EVI_OP_READ ? evi_on_ring_owner (loop->ops, sqe->user_data) : NULL;
-    if (!op || op->code != EVI_CODE_READ)
+    if (!op || evi_op_kind (op)->opcode != EVI_OP_READ) /* an entry of the program's is left as it is */
         return;
     evi_ring_untake (ring);
     evi_on_ring_leave (loop, op);

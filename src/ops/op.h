@@ -100,6 +100,9 @@ enum {                         /* kind->traits */
        EVI_TRAIT_VECTORS = 8,  /* its data is described by an array of vectors */
        EVI_TRAIT_DONTWAIT = 16, /* its flags may have MSG_DONTWAIT */
        EVI_TRAIT_BEGINS = 32,   /* the ring begins what goes on without it */
+       EVI_TRAIT_EMPTIES = 64,  /* when it gets less than it has room for, nothing is left */
+       EVI_TRAIT_ONCE = 128,    /* its call is not made again: it is done whatever it says */
+       EVI_TRAIT_AT_ONCE = 256, /* evi_ready_send_now */
        EVI_TRAITS_END
 };
 
@@ -118,7 +121,7 @@ enum { EVI_LANE_NONE = -1, EVI_LANE_RECV = 0, EVI_LANE_SEND = 1, EVI_LANES };
 struct evi_op_kind {
     const char *name;
     int8_t lane;
-    uint8_t traits;
+    uint16_t traits;
     uint8_t touches; /* what the kernel may write to while it has it */
     uint8_t opcode;  /* on a ring; 0: none, or the entry is the program's */
     uint64_t needs;  /* … bits of the opcodes that it must have for that */
@@ -134,7 +137,7 @@ struct evi_op_kind {
     ssize_t (*call) (const ev_op *op, struct evi_job *job); /* in a thread */
 };
 
-_Static_assert(EVI_TRAITS_END - 1 <= UINT8_MAX && EVI_TOUCHES_END - 1 <= UINT8_MAX, "a row holds its bits");
+_Static_assert(EVI_TRAITS_END - 1 <= UINT16_MAX && EVI_TOUCHES_END - 1 <= UINT8_MAX, "a row holds its bits");
 _Static_assert(EVI_HINTS_END - 1 <= UINT8_MAX && EVI_WISHES_END - 1 <= UINT8_MAX && EVI_STATES <= UINT8_MAX,
                "an operation holds its bits");
 
