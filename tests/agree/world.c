@@ -44,7 +44,7 @@ static struct {
 } registered[REGISTERED_MAX]; /* what epoll was told, oldest overwritten */
 static unsigned registered_count;
 
-#define REAL(type, name) ((type) real (#name))
+#define REAL(type, name) ((type) (uintptr_t) real (#name)) /* not even POSIX makes functions objects */
 static void *real (const char *name)
 {
     void *function = dlsym (RTLD_NEXT, name);

@@ -47,6 +47,18 @@ static void stat_nothing (struct ev_loop *loop, ev_stat *w, int revents)
 {
 }
 
+static void timer_nothing (struct ev_loop *loop, ev_timer *w, int revents)
+{
+}
+
+static void periodic_nothing (struct ev_loop *loop, ev_periodic *w, int revents)
+{
+}
+
+static void prepare_nothing (struct ev_loop *loop, ev_prepare *w, int revents)
+{
+}
+
 static void cleanup_nothing (struct ev_loop *loop, ev_cleanup *w, int revents)
 {
 }
@@ -202,11 +214,11 @@ TEST_BACKENDS (a_walk_that_stops_watchers_misses_none_and_shows_none_twice)
 
     for (int i = 0; i < MANY; i++) {
         dice = dice * 1664525 + 1013904223;
-        ev_timer_init (&many[i].timer, (void *) nothing, 1000. + (dice >> 12), 0.);
+        ev_timer_init (&many[i].timer, timer_nothing, 1000. + (dice >> 12), 0.);
         ev_timer_start (loop, &many[i].timer);
-        ev_periodic_init (&many[i].periodic, (void *) nothing, 4e9 + (dice >> 12), 0., NULL);
+        ev_periodic_init (&many[i].periodic, periodic_nothing, 4e9 + (dice >> 12), 0., NULL);
         ev_periodic_start (loop, &many[i].periodic);
-        ev_prepare_init (&many[i].prepare, (void *) nothing);
+        ev_prepare_init (&many[i].prepare, prepare_nothing);
         ev_prepare_start (loop, &many[i].prepare);
     }
     ev_walk (loop, EV_TIMER | EV_PERIODIC | EV_PREPARE, stop_some);
