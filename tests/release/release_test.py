@@ -85,7 +85,7 @@ class ReleaseTest(unittest.TestCase):
     def test_all_is_in_one_folder_with_the_one_file_and_without_what_is_ours_alone(self):
         with tarfile.open(self.top / "made" / self.archive) as tar:
             entries = {entry.name.removeprefix(self.name + "/"): entry for entry in tar}
-        wanted = {"LICENSE", "meson.build", "dist/ev.c", "dist/ev.h", "dist/ev++.h", "dev", "man/ev.3.scd"}
+        wanted = {"LICENSE", "meson.build", "CMakeLists.txt", "dist/ev.c", "dist/ev.h", "dist/ev++.h", "dev", "man/ev.3.scd"}
         self.assertEqual(wanted - set(entries), set())
         self.assertEqual([name for name in entries if name.startswith((".ci", ".git", "build", "out/", "evring"))], [])
         self.assertEqual({(entry.mtime, entry.uid, entry.uname) for entry in entries.values()}, {(1700000000, 0, "root")})
