@@ -89,6 +89,7 @@ EVI void evi_fd_own (struct ev_loop *loop, ev_io *w, void (*cb) (EV_P_ ev_io *w,
     loop->fds.rows[fd].kind |= EVI_ROW_OURS;
 }
 
+/* The program may watch the number too, since before it was ours: that is another file again. */
 EVI void evi_fd_disown (struct ev_loop *loop, ev_io *w)
 {
     if (!evi_is_active (w))
@@ -96,4 +97,6 @@ EVI void evi_fd_disown (struct ev_loop *loop, ev_io *w)
     loop->fds.rows[w->fd].kind &= (uint8_t) ~EVI_ROW_OURS;
     evi_ref (loop);
     ev_io_stop (EV_A_ w);
+    if (EVI_UNLIKELY (loop->fds.rows[w->fd].head != NULL))
+        evi_fd_change (loop, w->fd, EVI_WHY_FRESH);
 }

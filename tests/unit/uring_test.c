@@ -685,3 +685,25 @@ TEST (refused_change_that_is_found_before_the_sleep_ends_it) // rule 3
     ck_assert_int_eq (uring_aside (loop, &refusal), 0); /* kept: the next sleep is none */
     end (loop, &w, fd);
 }
+
+/* A number that was closed under its watcher, and that the library has got for a file of its own, for a while. */
+TEST (row_that_was_the_librarys_meanwhile_is_asked_once_again)
+{
+    struct ev_loop *loop = ring_loop ();
+    ev_io w, ours;
+    int fd[2];
+
+    test_pipe (fd);
+    watch (loop, &w, fd[0], EV_READ);
+    ev_run (loop, EVRUN_NOWAIT);
+    evi_fd_own (loop, &ours, count, fd[0], 0);
+    ev_run (loop, EVRUN_NOWAIT);
+    evi_fd_disown (loop, &ours);
+    ev_run (loop, EVRUN_NOWAIT);
+    ev_verify (loop);
+    ck_assert_int_eq (evi_uring_state (&loop->fds.rows[fd[0]]), EVI_URING_ONCE);
+    ev_io_stop (loop, &w);
+    close (fd[0]);
+    close (fd[1]);
+    ev_loop_destroy (loop);
+}
