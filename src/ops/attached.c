@@ -111,9 +111,11 @@ EVI void evi_attached_flush (struct ev_loop *loop)
         err = evi_loopring_enter (loop, it, 0, &evi_at_once, 0);
     if (err < 0 && err != -EINTR)
         it->verdict = err;
-    if (EVI_LIKELY (!it->verdict))
+    if (EVI_LIKELY (!it->verdict)) {
         attached_reap (loop, it);
-    else if (it->verdict == EVI_REBUILD)
+        if (EVI_UNLIKELY (evi_ring_queued (&it->ring))) /* the kernel had no memory: no sleep before it has */
+            loop->op_told = 1;
+    } else if (it->verdict == EVI_REBUILD)
         attached_renew (loop);
     else
         attached_give_up (loop);

@@ -211,6 +211,37 @@ TEST (several_quiet_writes_at_once_are_all_done_on_the_other_road)
     end (loop);
 }
 
+static int no_memory_left; /* calls that it is for */
+
+static int no_memory (const char *call)
+{
+    return !strcmp (call, "io_uring_enter") && no_memory_left && no_memory_left-- ? EAGAIN : 0;
+}
+
+/* The loop sleeps in another call, which does not submit. */
+TEST (submission_that_the_kernel_has_no_memory_for_is_not_slept_over)
+{
+    struct ev_loop *loop = ev_loop_new (EVBACKEND_EPOLL | EVFLAG_NOENV);
+    struct op op;
+    char byte;
+    int fd[2];
+
+    if (ev_op_ring (loop) < 0)
+        test_skip ("no io_uring here");
+    op_pair (fd);
+    kit_put (fd[1]);
+    op_begin (loop, &op, recv, fd[0], &byte, 1, 0);
+    no_memory_left = 1;
+    evi_sys_fault = no_memory;
+    loop->op_told = 0;
+    ck_assert_int_ne (evi_ops_reify (loop), 0);
+    evi_sys_fault = NULL;
+    ck_assert_int_eq (no_memory_left, 0);
+    ck_result (op_end (loop, &op), 1);
+    op_close_both (fd);
+    end (loop);
+}
+
 /* Kernels that cannot read a pipe without sleeping wait there for data that nobody wants. */
 TEST (nothing_to_read_is_not_asked_of_the_ring)
 {
