@@ -371,14 +371,15 @@ EVI int evi_loopring_fresh (struct ev_loop *loop, struct evi_loopring *it)
  * brings that: it may come when all is done, and then stays (6.18). */
 static int loopring_sweeps_nothing (struct ev_loop *loop, struct evi_loopring *it, int *err)
 {
-    unsigned before;
+    unsigned queued, ready;
 
     if (evi_ring_queued (&it->ring))
         loopring_keep (loop, it);
-    before = evi_ring_queued (&it->ring) + evi_ring_ready (&it->ring);
+    queued = evi_ring_queued (&it->ring);
+    ready = evi_ring_ready (&it->ring);
     loop->stats.sweeps++;
     *err = evi_loopring_enter (loop, it, 0, &evi_at_once, 0);
-    return evi_ring_queued (&it->ring) + evi_ring_ready (&it->ring) == before;
+    return evi_ring_queued (&it->ring) == queued && evi_ring_ready (&it->ring) == ready;
 }
 
 /* A ring that defers its work hands out twenty completions per call (6.13 and later), and one that is short of
