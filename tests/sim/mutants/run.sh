@@ -3,21 +3,24 @@
 #
 # history/HASH.sim: a program that the parent of that commit breaks (the statement in its first line), and the commit does not:
 #   both are built from the history, so this does not depend on the present code.
-# hand/NAME.patch: breaks the present code; what each test run plays has to find it, which is found/ and seeds. One that does
-#   not apply any more is to be carried over, by what it breaks, which its head says.
+# hand/NAME.patch: breaks the present code, most by taking back a mend of the history, whose commit then stands in its
+#   first line. What each test run plays has to find it: found/, and seeds from 1 on, within five minutes. One that does not
+#   apply any more is to be carried over, by what it breaks, which its head says.
+#
+# The answer is a line for each: how long it took, and what found it. SECONDS_EACH: instead of those 300.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../../.." && pwd)
 parts=$root/build/tests/sim/libsimparts.a
 command=$root/build/tests/sim/sim.p/sim.c.o
 place=$root/build/mutants
-seeds=150000
+seconds=${SECONDS_EACH:-300}
 export CC="${CC:-cc}"
 mkdir -p "$place"
 found=0 missed=0 skipped=0
 
 say() {
-    printf '%-24s %s\n' "$1" "$2"
+    printf '%-26s %5s  %s\n' "$1" "${3:--}" "$2"
 }
 
 wanted() {
@@ -70,9 +73,18 @@ history() {
     fi
 }
 
+first_failure() {
+    sed -n '/fails statement/{ s|^.*/found/|found/|; p; q }'
+}
+
+# What fails first, and does not without the mutant.
 play_all() {
-    "$1" --no-shrink --program "$here"/../found/*.sim || :
-    "$1" --no-shrink --seeds 1 "$seeds"
+    answer=$("$1" --no-shrink --program "$here"/../found/*.sim | first_failure || :)
+    [ -n "$answer" ] || answer=$(timeout "$seconds" "$1" --no-shrink --seeds 1 1000000000 | first_failure || :)
+    case $answer in
+    "seed "*) "$root/build/tests/sim/sim" --no-shrink "$(echo "$answer" | cut -d ' ' -f 2)" >/dev/null || answer="" ;;
+    esac
+    echo "$answer"
 }
 
 hand() {
@@ -85,12 +97,15 @@ hand() {
         return
     fi
     link "$1" "$place/tree"
-    answer=$(play_all "$place/$1" | sed -n '/fails statement/{ s|^.*/found/|found/|; p; q }' || :)
+    begun=$(date +%s.%N)
+    answer=$(play_all "$place/$1")
+    took=$(echo "$(date +%s.%N) $begun" | awk '{ printf "%.1f", $1 - $2 }')
+    rm -f "$place/$1" "$place/$1.o"*
     if [ -n "$answer" ]; then
-        say "$1" "found: $answer"
+        say "$1" "found: $answer" "$took"
         found=$((found + 1))
     else
-        say "$1" "MISSED in $seeds programs"
+        say "$1" "MISSED in $seconds seconds" "$took"
         missed=$((missed + 1))
     fi
 }
@@ -103,5 +118,6 @@ for file in "$here"/hand/*.patch; do
     name=$(basename "$file" .patch)
     ! wanted "$name" "$@" || hand "$name"
 done
-echo "$found found, $missed missed, $skipped skipped"
+mends=$(cat "$here"/history/*.sim "$here"/hand/*.patch | grep -c '^# \(statement [0-9]*\|[0-9a-f]\{7\}\): ')
+echo "$found found, $missed missed, $skipped skipped; $mends of all take a mend back"
 [ "$missed" = 0 ]
