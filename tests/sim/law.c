@@ -295,6 +295,7 @@ void law_prepare (int loop)
             k.files[io->file].seen = k.files[io->file].steady = (uint8_t) file_poll (io->file);
         io->ready_at_prepare = act_ready (io);
         io->called = 0;
+        io->unsure |= io->error_ok == 2 && fd_file (io->w.fd) >= 0; /* somebody's; it may go without a word */
         law.loop[loop].has_bad |= selects && fd_file (io->w.fd) < 0;
     }
 }
