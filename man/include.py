@@ -34,6 +34,8 @@ def main():
     if result.returncode or result.stderr:
         sys.exit("%s: %s" % (page, result.stderr.decode()))
     with open(out, "wb") as file:
+        if b"\n.TS" in result.stdout:
+            file.write(b"'\\\" t\n")  # tells man that there are tables, which older ones guess
         file.write(result.stdout)
     with open(depfile, "w", encoding="utf-8") as file:
         file.write("%s: %s\n" % (out, " ".join(used)))
