@@ -83,15 +83,28 @@ static int bufs_used (const struct ev_pool *pool)
     return 0;
 }
 
+/* Does not look into it: it may be gone. */
+static int bufs_has (const struct ev_loop *loop, const struct ev_pool *pool)
+{
+    const struct ev_pool *at = loop->ops ? loop->ops->pools : NULL;
+
+    while (at && at != pool)
+        at = at->next;
+    return at != NULL;
+}
+
 void ev_pool_free (EV_P_ ev_pool *pool) EV_NOEXCEPT
 {
     EVI_DOOR;
 
     if (!pool)
         return;
-    if (EVI_UNLIKELY (pool->loop != loop || bufs_used (pool))) {
-        evi_complain ("ev_pool_free", pool->loop != loop ? "the pool belongs to another loop"
-                                                         : "an operation that uses the pool is active");
+    if (EVI_UNLIKELY (!bufs_has (loop, pool) || pool->dying)) {
+        evi_complain ("ev_pool_free", "the pool belongs to another loop, or is gone");
+        return;
+    }
+    if (EVI_UNLIKELY (bufs_used (pool))) {
+        evi_complain ("ev_pool_free", "an operation that uses the pool is active");
         return;
     }
     pool->dying = 1;
@@ -131,6 +144,7 @@ static void bufs_resume (struct ev_pool *pool)
         return;
     pool->paused = side->next;
     side->next = NULL;
+    evi_op_must (side->op->side == side);
     evi_op_again (pool->loop, side->op);
 }
 
@@ -245,20 +259,33 @@ static int bufs_is (const struct ev_pool *pool, const char *call)
     return 0;
 }
 
-/* Which buffer of the pool it is, if that is lent; -1: it is none. */
-static int bufs_find (const struct ev_pool *pool, const void *buf, const char *call)
+static int bufs_spans (const struct ev_pool *pool, const void *buf)
 {
-    unsigned index;
+    return (uintptr_t) buf - (uintptr_t) pool->memory < pool->size * pool->count;
+}
+
+EVI_COLD static void bufs_refuse (const struct ev_pool *pool, const void *buf, const char *call)
+{
+    int out = bufs_spans (pool, buf) && pool->lent[evi_bufs_index (pool, buf)] == EVI_LENT_OUT;
+
+    evi_complain (call, out ? "the buffer was not kept: it goes back by itself"
+                            : "this is no buffer that the pool has lent");
+}
+
+/* Where the pool says of a buffer what it is, if it is that much; NULL: it is not. */
+EVI_INLINE_HOT uint8_t *bufs_find (const struct ev_pool *pool, const void *buf, int lent, const char *call)
+{
+    uint8_t *at;
 
     if (!bufs_is (pool, call))
-        return -1;
-    index = evi_bufs_index (pool, buf); /* of another place: any number */
-    if (EVI_LIKELY ((const char *) buf >= pool->memory
-                    && (const char *) buf < pool->memory + pool->size * pool->count
-                    && pool->lent[index] != EVI_LENT_FREE))
-        return (int) index;
-    evi_complain (call, "this is no buffer that the pool has lent");
-    return -1;
+        return NULL;
+    if (EVI_LIKELY (bufs_spans (pool, buf))) {
+        at = &pool->lent[evi_bufs_index (pool, buf)];
+        if (EVI_LIKELY (*at >= lent))
+            return at;
+    }
+    bufs_refuse (pool, buf, call);
+    return NULL;
 }
 
 void *ev_pool_take (ev_pool *pool) EV_NOEXCEPT
@@ -267,6 +294,8 @@ void *ev_pool_take (ev_pool *pool) EV_NOEXCEPT
 
     if (!buf)
         return NULL;
+    /* no callback's, though one may have had it just now */
+    pool->lent[evi_bufs_index (pool, buf)] = EVI_LENT_KEPT;
     pool->loop->ops->lenders += !pool->lends;
     pool->lends = 1;
     return buf;
@@ -274,18 +303,18 @@ void *ev_pool_take (ev_pool *pool) EV_NOEXCEPT
 
 void ev_pool_keep (ev_pool *pool, void *buf) EV_NOEXCEPT
 {
-    int index = bufs_find (pool, buf, "ev_pool_keep");
+    uint8_t *lent = bufs_find (pool, buf, EVI_LENT_OUT, "ev_pool_keep");
 
-    if (EVI_LIKELY (index >= 0))
-        pool->lent[index] = EVI_LENT_KEPT;
+    if (EVI_LIKELY (lent != NULL))
+        *lent = EVI_LENT_KEPT;
 }
 
 void ev_pool_give (ev_pool *pool, void *buf) EV_NOEXCEPT
 {
-    int index = bufs_find (pool, buf, "ev_pool_give");
+    uint8_t *lent = bufs_find (pool, buf, EVI_LENT_KEPT, "ev_pool_give");
 
-    if (EVI_LIKELY (index >= 0))
-        bufs_put_back (pool, (unsigned) index);
+    if (EVI_LIKELY (lent != NULL))
+        bufs_put_back (pool, (unsigned) (lent - pool->lent));
 }
 
 /* ---- an empty pool ---- */

@@ -138,6 +138,7 @@ static void deadline_due (EV_P_ ev_timer *w, int revents)
     while (queue->first && queue->first->due <= loop->clock.mono) {
         ev_op *op = queue->first;
 
+        evi_op_must (op->queue && loop->ops->deadlines[op->queue - 1] == queue);
         deadline_leave (queue, op);
         evi_op_end_early (loop, op, op->wish ? op->wish : EVI_WISH_TIMEOUT);
     }

@@ -115,6 +115,7 @@ EVI void evi_op_again (struct ev_loop *loop, ev_op *op)
 
 EVI void evi_op_follow (struct ev_loop *loop, ev_op *op)
 {
+    evi_op_must (op_is_here (loop, op));
     op->epoch = loop->op_tellings;
     op_queue (loop, op, EVI_STATE_FOLLOWS);
 }

@@ -491,7 +491,11 @@ struct ev_pool {
     uint16_t tail, group;
 };
 
-enum { EVI_LENT_FREE, EVI_LENT_OUT, EVI_LENT_KEPT };
+enum {
+    EVI_LENT_FREE,
+    EVI_LENT_OUT,
+    EVI_LENT_KEPT
+}; /* … to a callback, or to the program until it gives it back */
 
 EVI unsigned evi_bufs_index (const struct ev_pool *pool, const void *buf);
 EVI int evi_bufs_any (const struct ev_pool *pool);              /* some are free, and can be had */

@@ -111,13 +111,22 @@ EVI_COLD EVI void evi_link_activate (struct ev_loop *loop, ev_op *op)
     }
 }
 
+/* The next one behind op, which waits for it. */
+static ev_op *link_next (const ev_op *op)
+{
+    ev_op *next = op->link;
+
+    evi_op_must (ev_is_active (next) && next->state == EVI_STATE_LINKED && next->prev == op);
+    return next;
+}
+
 /* The last is fed first, to be called last. */
 static void link_cancel (struct ev_loop *loop, ev_op *op)
 {
     ev_op *last = op;
 
     while (last->link && !(last->hint & EVI_HINT_CUT))
-        last = last->link;
+        last = link_next (last);
     while (last != op) {
         ev_op *before = last->prev;
 
@@ -130,14 +139,17 @@ static void link_cancel (struct ev_loop *loop, ev_op *op)
 
 EVI_COLD EVI void evi_link_follow (struct ev_loop *loop, ev_op *op, int succeeded)
 {
+    ev_op *next;
+
     if (op->hint & EVI_HINT_CUT)
         return;
     if (!succeeded) {
         link_cancel (loop, op);
         return;
     }
-    op->link->state = EVI_STATE_IDLE;
-    evi_op_enter (loop, op->link, 1);
+    next = link_next (op);
+    next->state = EVI_STATE_IDLE;
+    evi_op_enter (loop, next, 1);
 }
 
 /* ---- results one by one ---- */

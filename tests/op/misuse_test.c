@@ -4,6 +4,8 @@
 #define _GNU_SOURCE
 #include "waiting.h"
 
+#include <math.h>
+
 /* ---- what is said ----------------------------------------------------------------------------------- */
 
 static char said[4000];
@@ -327,6 +329,8 @@ TEST_ENGINES (pool_that_is_none_is_answered)
     int fd[2];
 
     op_pair (fd);
+    SAYS ("ev_pool_new", "count", nowhere = ev_pool_new (loop, 4096, 0));
+    SAYS ("ev_pool_new", "size", nowhere = ev_pool_new (loop, 0, 4));
     SAYS ("ev_pool_new", "count", nowhere = ev_pool_new (loop, 4096, 40000));
     ck_assert_ptr_null (nowhere);
     ck_result (op_do (loop, recv_pool, fd[0], nowhere, 0), -EINVAL);
@@ -350,6 +354,93 @@ TEST_ENGINES (buffer_that_the_pool_has_not_lent_is_answered)
     SAYS ("ev_pool_give", "lent", ev_pool_give (pool, buf + 64));
     SAYS_NOTHING (ev_pool_give (pool, buf));
     SAYS ("ev_pool_give", "lent", ev_pool_give (pool, buf));
+    op_all_over (loop);
+}
+
+static char *callbacks_buf;
+
+static void give_what_was_not_kept (struct ev_loop *loop, struct op *op)
+{
+    ev_pool *pool = op->arg;
+
+    if (!op->buf)
+        return;
+    callbacks_buf = op->buf;
+    SAYS ("ev_pool_give", "not kept", ev_pool_give (pool, op->buf));
+    SAYS_NOTHING (ev_pool_keep (pool, op->buf); ev_pool_keep (pool, op->buf));
+    SAYS_NOTHING (ev_pool_give (pool, op->buf));
+    SAYS ("ev_pool_give", "lent", ev_pool_give (pool, op->buf));
+    SAYS ("ev_pool_keep", "lent", ev_pool_keep (pool, op->buf));
+}
+
+TEST_ENGINES (buffer_that_was_not_kept_goes_back_by_itself_and_once)
+{
+    struct ev_loop *loop = test_loop (0);
+    ev_pool *pool = ev_pool_new (loop, 64, 2);
+    struct op op;
+    int fd[2];
+
+    op_pair (fd);
+    ev_recv_pool_set (op_new (&op), fd[0], pool, 0);
+    op.then = give_what_was_not_kept;
+    op.arg = pool;
+    op_start (loop, &op);
+    for (int i = 1; i <= 5; i++) { /* none is lost, and none is there twice */
+        kit_put (fd[1]);
+        op_until (loop, &op.calls, i);
+        ck_result (op.result, 1);
+    }
+    op_settle (loop);
+    SAYS ("ev_pool_keep", "lent", ev_pool_keep (pool, callbacks_buf));
+    SAYS ("ev_pool_give", "lent", ev_pool_give (pool, callbacks_buf));
+    op_stop (loop, &op);
+    op_close_both (fd);
+    op_all_over (loop);
+}
+
+static void give_and_take (struct ev_loop *loop, struct op *op)
+{
+    ev_pool *pool = op->arg;
+
+    ev_pool_keep (pool, op->buf);
+    ev_pool_give (pool, op->buf);
+    callbacks_buf = ev_pool_take (pool); /* perhaps the same */
+}
+
+TEST_ENGINES (buffer_that_was_taken_in_a_callback_stays_taken)
+{
+    struct ev_loop *loop = test_loop (0);
+    ev_pool *pool = ev_pool_new (loop, 64, 1);
+    struct op op;
+    int fd[2];
+
+    op_pair (fd);
+    ev_recv_pool_set (op_new (&op), fd[0], pool, 0);
+    op.then = give_and_take;
+    op.arg = pool;
+    op_start (loop, &op);
+    kit_put (fd[1]);
+    op_until (loop, &op.calls, 1);
+    op.then = NULL;
+    op_settle (loop);
+    if (callbacks_buf) { /* no ring has it */
+        ck_assert_ptr_null (ev_pool_take (pool));
+        SAYS_NOTHING (ev_pool_give (pool, callbacks_buf));
+    }
+    op_stop (loop, &op);
+    op_close_both (fd);
+    op_all_over (loop);
+}
+
+TEST_ENGINES (pool_that_is_gone_is_not_freed_again)
+{
+    struct ev_loop *loop = test_loop (0);
+    ev_pool *pool = ev_pool_new (loop, 64, 2), *other = ev_pool_new (loop, 64, 2);
+
+    SAYS_NOTHING (ev_pool_free (loop, pool));
+    SAYS ("ev_pool_free", "gone", ev_pool_free (loop, pool));
+    SAYS_NOTHING (ev_pool_free (loop, other));
+    SAYS ("ev_pool_free", "gone", ev_pool_free (loop, other));
     op_all_over (loop);
 }
 
@@ -467,4 +558,100 @@ TEST_ENGINES (operation_that_is_initialised_while_it_is_active_aborts)
                 if (waiting_works (init.what))
                     ck_aborts (init_active, &init, init.what->name, "ev_init");
             }
+}
+
+/* Where no engine has it. */
+enum queue { IN_A_LANE, IN_A_CHAIN, IN_A_PAUSE, IN_A_DEADLINE, QUEUES };
+
+static void init_queued (void *arg)
+{
+    const enum queue *queue = arg;
+    struct ev_loop *loop = test_loop (0);
+    static struct op op[2];
+    int fd[2];
+    char buf[8];
+    ev_pool *pool = ev_pool_new (loop, 64, 1);
+
+    op_pair (fd);
+    for (int i = 0; i < 2; i++)
+        if (*queue == IN_A_PAUSE)
+            ev_recv_pool_set (op_new (&op[i]), fd[i], pool, 0);
+        else
+            ev_recv_set (op_new (&op[i]), fd[0], buf, 1, 0);
+    if (*queue == IN_A_CHAIN)
+        ev_op_link (&op[0].w, &op[1].w);
+    if (*queue == IN_A_DEADLINE)
+        ev_op_deadline (&op[1].w, 0.01);
+    if (*queue == IN_A_PAUSE)
+        ck_assert_ptr_nonnull (ev_pool_take (pool));
+    op_start (loop, &op[0]);
+    if (*queue != IN_A_CHAIN)
+        op_start (loop, &op[1]);
+    op[1].started = 1;
+    if (*queue != IN_A_DEADLINE) /* which could pass */
+        op_settle (loop);
+    ev_recv_init (&op[1].w, op_done, fd[0], buf, 1, 0);
+    usleep (20000);
+    op_settle (loop);
+    kit_put (fd[1]);
+    op_settle (loop);
+    ev_loop_destroy (loop);
+}
+
+TEST_ENGINES (operation_that_is_initialised_while_it_stands_in_line_aborts)
+{
+    for (enum queue queue = 0; queue < QUEUES; queue++)
+        ck_aborts (init_queued, &queue, "queue", "ev_init");
+}
+
+/* ---- done, and not told --------------------------------------------------------------------------------- */
+
+TEST_ENGINES (operation_that_waits_to_be_told_is_told_once_whatever_is_asked)
+{
+    struct ev_loop *loop = test_loop (0), *other = test_loop (0);
+    struct op op;
+    int fd[2];
+
+    op_pair (fd);
+    op_begin (loop, &op, recv, fd[0], bytes, 1, 0);
+    op_settle (loop);
+    kit_put (fd[1]);
+    run_untold (loop);
+    if (!ev_is_active (&op.w)) {
+        SAYS ("ev_op_start", "has not been told", ev_op_start (loop, &op.w));
+        SAYS ("ev_op_start", "has not been told", ev_op_start (other, &op.w));
+        SAYS_NOTHING (ev_op_cancel (other, &op.w));
+    }
+    if (!ev_is_active (&op.w))
+        SAYS_NOTHING (op_cancel (loop, &op); op_cancel (loop, &op));
+    ev_set_invoke_pending_cb (loop, ev_invoke_pending);
+    ck_result (op_end (loop, &op), 1);
+    SAYS_NOTHING (op_cancel (loop, &op); op_stop (loop, &op));
+    op_all_over (loop);
+    op_all_over (other);
+    op_close_both (fd);
+}
+
+/* ---- numbers -------------------------------------------------------------------------------------------- */
+
+TEST_ENGINES (deadline_that_is_no_time_is_none_and_endless_ones_do_no_harm)
+{
+    static const double never[] = { -1., -HUGE_VAL, NAN, HUGE_VAL, 1e300, 1e12 };
+    struct ev_loop *loop = test_loop (0);
+    struct op op;
+    int fd[2];
+
+    op_pair (fd);
+    for (unsigned i = 0; i < sizeof never / sizeof *never; i++) {
+        ev_recv_set (op_new (&op), fd[0], bytes, 1, 0);
+        ev_op_deadline (&op.w, never[i]);
+        op_start (loop, &op);
+        op_settle (loop);
+        ck_assert_int_eq (op.calls, 0);
+        kit_put (fd[1]);
+        ck_result (op_end (loop, &op), 1);
+        ev_verify (loop);
+    }
+    op_close_both (fd);
+    op_all_over (loop);
 }
