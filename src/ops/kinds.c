@@ -301,7 +301,7 @@ EVI_HOME const struct evi_op_kind evi_op_kinds[EVI_CODES] = {
                              RIDES (RECV, fits_pool, fill_recv_pool, pool), REPEATS (recv_pool) },
     [EVI_CODE_SEND] = { "send", EVI_LANE_SEND, EVI_TRAIT_DONTWAIT | EVI_TRAIT_AT_ONCE, 0,
                         RIDES (SEND, NULL, fill_send, send), TRIES (send) },
-    [EVI_CODE_SEND_ZC] = { "send_zc", EVI_LANE_SEND, EVI_TRAIT_DONTWAIT, 0,
+    [EVI_CODE_SEND_ZC] = { "send_zc", EVI_LANE_SEND, EVI_TRAIT_DONTWAIT | EVI_TRAIT_UNCOPIED, 0,
                            RIDES (SEND, fits_send_zc, fill_send_zc, send_zc), TRIES (send) },
     [EVI_CODE_RECVMSG] = { "recvmsg", EVI_LANE_RECV, EVI_TRAIT_DONTWAIT,
                            EVI_TOUCHES_DATA | EVI_TOUCHES_MESSAGE, RIDES (RECVMSG, fits_message, NULL, once),

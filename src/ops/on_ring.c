@@ -280,11 +280,11 @@ EVI void evi_land_recv (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t f
     }
     if (EVI_LIKELY (res > 0))
         op->moved += (size_t) res;
-    if (EVI_UNLIKELY (res > 0 && op->flags & MSG_WAITALL && !(op->flags & MSG_PEEK)
-                      && !on_ring_is_whole (op)))
+    if (EVI_UNLIKELY (res > 0 && op->flags & MSG_WAITALL && !(op->flags & MSG_PEEK) && !on_ring_is_whole (op)
+                      && !evi_sys_datagrams (op->fd)))
         on_ring_go_on (loop, op);
     else
-        evi_on_ring_finish (loop, op, op->moved ? (ssize_t) op->moved : res);
+        evi_on_ring_finish (loop, op, op->moved && res != -ECANCELED ? (ssize_t) op->moved : res);
 }
 
 EVI void evi_land_send (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t flags)
@@ -308,8 +308,8 @@ EVI void evi_held_release (ev_op *op)
 {
     static const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
 
-    if (op->code != EVI_CODE_SEND_ZC || op->hint & (EVI_HINT_LESSER | EVI_HINT_RESET) || !op->offset_to
-        || evi_sys_socket_id (op->fd) != (uint64_t) op->offset_to || !evi_sys_tcp (op->fd))
+    if (!(evi_op_kind (op)->traits & EVI_TRAIT_UNCOPIED) || op->hint & (EVI_HINT_LESSER | EVI_HINT_RESET)
+        || !op->offset_to || evi_sys_socket_id (op->fd) != (uint64_t) op->offset_to || !evi_sys_tcp (op->fd))
         return;
     if (evi_sys_connect (op->fd, &nobody, sizeof nobody) == 0)
         op->hint |= EVI_HINT_RESET;

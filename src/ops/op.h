@@ -98,11 +98,12 @@ enum {                         /* kind->traits */
        EVI_TRAIT_MAKES_FD = 2, /* a result nobody is told of must be closed */
        EVI_TRAIT_POSITION = 4, /* in a lane only at the current position */
        EVI_TRAIT_VECTORS = 8,  /* its data is described by an array of vectors */
-       EVI_TRAIT_DONTWAIT = 16, /* its flags may have MSG_DONTWAIT */
-       EVI_TRAIT_BEGINS = 32,   /* the ring begins what goes on without it */
-       EVI_TRAIT_EMPTIES = 64,  /* when it gets less than it has room for, nothing is left */
-       EVI_TRAIT_ONCE = 128,    /* its call is not made again: it is done whatever it says */
-       EVI_TRAIT_AT_ONCE = 256, /* evi_ready_send_now */
+       EVI_TRAIT_DONTWAIT = 16,  /* its flags may have MSG_DONTWAIT */
+       EVI_TRAIT_BEGINS = 32,    /* the ring begins what goes on without it */
+       EVI_TRAIT_EMPTIES = 64,   /* when it gets less than it has room for, nothing is left */
+       EVI_TRAIT_ONCE = 128,     /* its call is not made again: it is done whatever it says */
+       EVI_TRAIT_AT_ONCE = 256,  /* evi_ready_send_now */
+       EVI_TRAIT_UNCOPIED = 512, /* the network may hold its memory, until the peer has it */
        EVI_TRAITS_END
 };
 

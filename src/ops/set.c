@@ -83,9 +83,15 @@ void (ev_connect_set) (ev_op *op, int fd, const struct sockaddr *address, unsign
         op->offset = size;
 }
 
+/* Who only looks cannot wait for all of it: a ring goes on where it was, and counts the same bytes again. */
+static int set_receives (int flags)
+{
+    return flags & MSG_PEEK ? flags & ~MSG_WAITALL : flags;
+}
+
 void (ev_recv_set) (ev_op *op, int fd, void *buf, size_t size, int flags, size_t op_size) EV_NOEXCEPT
 {
-    set_data (op, op_size, EVI_CODE_RECV, fd, buf, size, flags);
+    set_data (op, op_size, EVI_CODE_RECV, fd, buf, size, set_receives (flags));
 }
 
 void (ev_recv_pool_set) (ev_op *op, int fd, ev_pool *pool, int flags, size_t op_size) EV_NOEXCEPT
@@ -108,7 +114,7 @@ void (ev_send_zc_set) (ev_op *op, int fd, const void *buf, size_t size, int flag
 
 void (ev_recvmsg_set) (ev_op *op, int fd, struct msghdr *message, int flags, size_t op_size) EV_NOEXCEPT
 {
-    set_data (op, op_size, EVI_CODE_RECVMSG, fd, message, 1, flags);
+    set_data (op, op_size, EVI_CODE_RECVMSG, fd, message, 1, set_receives (flags));
 }
 
 void (ev_sendmsg_set) (ev_op *op, int fd, const struct msghdr *message, int flags, size_t op_size) EV_NOEXCEPT

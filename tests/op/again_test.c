@@ -401,3 +401,60 @@ TEST_ENGINES (chain_that_failed_runs_again)
     op_all_over (loop);
     world_end ();
 }
+
+/* ---- chains whose first waits ----------------------------------------------------------------------- */
+
+static struct op follower;
+
+/* Each of these starts the chain once, and ends its first. */
+static void chain_ended (struct place *place, void (*end) (struct place *place), int succeeds)
+{
+    int ends = follower.ends;
+
+    follower.started = 1;
+    end (place);
+    op_until (place->loop, &follower.ends, ends + 1);
+    if (succeeds)
+        ck_assert_msg (follower.result >= 0, "%s: behind it %zd", place->what->name, follower.result);
+    else
+        ck_result (follower.result, -ECANCELED);
+}
+
+static void place_again_late_once (struct place *place)
+{
+    ev_op_deadline (&place->luggage->op.w, 0.005);
+    place_start (place);
+    place_await (place, -ETIMEDOUT);
+    ev_op_deadline (&place->luggage->op.w, 0.);
+}
+
+static void check_chain_again (struct ev_loop *loop, const struct waiting *what)
+{
+    struct place place;
+
+    place_begin (&place, loop, what);
+    ev_socket_set (op_new (&follower), AF_UNIX, SOCK_STREAM, 0);
+    follower.then = close_made;
+    ev_op_link (&place.luggage->op.w, &follower.w);
+    place.luggage->op.then = want_to_end;
+    place.luggage->op.arg = &place;
+    for (int round = 0; round < 2; round++) {
+        chain_ended (&place, place_again_cancelled, 0);
+        chain_ended (&place, place_again_late_once, 0);
+        chain_ended (&place, place_again_stopped, 0);
+        if (!place_waits_once (&place) || round == 1)
+            chain_ended (&place, place_again_released, !what->repeats); /* those end by a cancel */
+    }
+    op_all_over (loop);
+    place_end (&place);
+}
+
+TEST_ENGINES (chain_whose_first_waits_runs_again_whatever_ended_it)
+{
+    struct ev_loop *loop = test_loop (0);
+
+    TEST_SECONDS (30);
+    for (int i = 0; i < WAITINGS; i++)
+        if (waiting_works (&waitings[i]) && waitings[i].set != set_connect)
+            check_chain_again (loop, &waitings[i]);
+}

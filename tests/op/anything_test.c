@@ -230,7 +230,7 @@ KIND (readv, ev_readv_set (w, fd, the_vectors (step, item), a_count (step), an_o
 KIND (writev, ev_writev_set (w, fd, the_vectors (step, item), a_count (step), an_offset (step)))
 KIND (fsync, ev_fsync_set (w, fd, (int) pick (step, 3, 2)))
 KIND (fallocate, ev_fallocate_set (w, fd, (int) PICK (step, 3, 0, 0, 1, 2, 3, 0x1000, -1),
-                                   PICK (step, 4, 0, 1, 4096, -1), PICK (step, 5, 0, 1, 5000, -1, INT64_MAX)))
+                                   PICK (step, 4, 0, 1, 4096, -1), PICK (step, 5, 0, 1, 5000, -1)))
 KIND (ftruncate, ev_ftruncate_set (w, fd, PICK (step, 3, 0, 10, 700, 5000, -1, INT64_MAX)))
 KIND (statx, ev_statx_set (w, a_folder (step, side), a_path (step),
                            (int) PICK (step, 3, 0, AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, 0x20000000, 0x6000),
@@ -356,6 +356,15 @@ static int is_a (const struct step *step, const char *name)
     return !strncmp (sides[0].things[step->at].kind->name, name, strlen (name));
 }
 
+static int has_failed_to_connect (const struct step *step)
+{
+    for (int i = 0; i < step_count; i++)
+        if (trials[steps[i].code].set == try_connect && steps[i].at == step->at
+            && steps[i].item[0]->op.result < 0)
+            return 1;
+    return 0;
+}
+
 /* What no engine can do as the other does. */
 static int left_out (const struct step *step, const ev_op *w)
 {
@@ -371,9 +380,11 @@ static int left_out (const struct step *step, const ev_op *w)
         return 1; /* memory that ends in the middle: a ring tells what it wrote, and forgets to move the position */
     if (set == try_splice && !w->size)
         return 1; /* the system call does not look at the descriptors then, a ring does */
+    if ((trials[step->code].traits & RECEIVES || set == try_recv_pool) && has_failed_to_connect (step))
+        return 1; /* not connected, or the end of a stream: the kernel's ring leaves such a socket as it is */
     if (set == try_statx && !w->buf)
         return 1; /* since Linux 6.11 no path may be an empty one, but not on a ring */
-    if (set == try_shutdown && is_a (step, "datagrams"))
+    if (set == try_shutdown && (is_a (step, "datagrams") || is_a (step, "udp")))
         return 1; /* the kernel says of it that it is ready to read, and when it is read that it is not */
     if ((reads || writes) && w->offset > 1 << 20 && !is_a (step, "file"))
         return 1; /* descriptors without positions: a ring minds an offset that no file has */
@@ -700,6 +711,7 @@ static void touch (struct thing *thing, unsigned how)
 {
     if (thing->peer < 0)
         return;
+    fcntl (thing->peer, F_SETFL, fcntl (thing->peer, F_GETFL) | O_NONBLOCK);
     switch (how) {
     case 0:
     case 1:
@@ -906,6 +918,7 @@ TEST_ENGINES (anything_has_the_same_end_on_every_engine)
     int folder = op_folder_begin ();
 
     TEST_SECONDS (200);
+    ck_assert_int_eq (chdir ("/proc"), 0); /* -100 is the working folder: nothing can be made there */
     thing_folder = op_folder;
     said = getenv ("SEED") != NULL;
     world_begin (loop);

@@ -437,6 +437,86 @@ TEST_ENGINES (opening_and_looking_at_what_is_in_memory_needs_no_thread)
     op_folder_end (folder);
 }
 
+/* ---- with which rights ---- */
+
+static ssize_t open_secret (struct ev_loop *loop)
+{
+    char path[100];
+    ssize_t result;
+
+    snprintf (path, sizeof path, "%s/secret", op_folder);
+    result = op_do (loop, openat, AT_FDCWD, path, O_RDONLY, 0);
+    if (result >= 0)
+        close ((int) result);
+    return result >= 0 ? 0 : result;
+}
+
+/* Of root, and open already: the threads that do such things are there. */
+static int secret_begin (struct ev_loop *loop)
+{
+    int folder;
+
+    if (getuid ())
+        test_skip ("not root");
+    folder = op_folder_begin ();
+    ck_assert_int_eq (fchmod (folder, 0755), 0);
+    close (openat (folder, "secret", O_CREAT | O_RDWR, 0600));
+    ck_result (open_secret (loop), 0);
+    return folder;
+}
+
+static void secret_end (int folder)
+{
+    ck_assert_int_eq (unlinkat (folder, "secret", 0), 0);
+    op_folder_end (folder);
+}
+
+TEST_ENGINES (ids_that_the_process_takes_hold_for_what_starts_later)
+{
+    struct ev_loop *loop = test_loop (0);
+    int folder = secret_begin (loop);
+
+    ck_assert_int_eq (setresuid (-1, 65534, -1), 0);
+    ck_result (open_secret (loop), -EACCES);
+    ck_assert_int_eq (setresuid (-1, 0, -1), 0);
+    ck_result (open_secret (loop), 0);
+    secret_end (folder);
+}
+
+/* A thread of the pool has the rights that it was born with. */
+TEST_ENGINES (ids_that_a_thread_takes_for_itself_hold_on_a_ring_alone)
+{
+    struct ev_loop *loop = test_loop (0);
+    int folder = secret_begin (loop);
+
+    ck_assert_int_eq ((int) syscall (SYS_setresuid, -1, 65534, -1), 0);
+    ck_result (open_secret (loop), test_engine_ring () ? -EACCES : 0);
+    ck_assert_int_eq ((int) syscall (SYS_setresuid, -1, 0, -1), 0);
+    secret_end (folder);
+}
+
+TEST_ENGINES (working_folder_root_and_umask_are_those_of_the_loops_turn)
+{
+    struct ev_loop *loop = test_loop (0);
+    int folder = secret_begin (loop), root = open ("/", O_PATH);
+    struct statx stat;
+    struct op op;
+
+    op_begin (loop, &op, mkdirat, AT_FDCWD, "made", 0777);
+    ck_assert_int_eq (fchdir (folder), 0); /* after the start, before the loop runs */
+    umask (077);
+    ck_result (op_end (loop, &op), 0);
+    ck_result (op_do (loop, statx, folder, "made", 0, STATX_MODE, &stat), 0);
+    ck_assert_uint_eq (stat.stx_mode & 07777, 0700);
+    ck_assert_int_eq (unlinkat (folder, "made", AT_REMOVEDIR), 0);
+    ck_assert_int_eq (chroot ("."), 0);
+    ck_result (op_do (loop, statx, AT_FDCWD, "/secret", 0, STATX_MODE, &stat), 0);
+    ck_assert_int_eq (fchdir (root), 0);
+    ck_assert_int_eq (chroot ("."), 0);
+    close (root);
+    secret_end (folder);
+}
+
 TEST_ENGINES (statx_tells_what_the_system_call_tells)
 {
     struct ev_loop *loop = test_loop (0);

@@ -394,6 +394,18 @@ TEST_ENGINES (recv_with_waitall_that_is_cancelled_says_how_far_it_came)
     op_close_both (fd);
 }
 
+TEST_ENGINES (recv_with_waitall_of_a_datagram_takes_one)
+{
+    struct ev_loop *loop = test_loop (0);
+    char buf[16];
+    int fd[2];
+
+    ck_assert_int_eq (socketpair (AF_UNIX, SOCK_DGRAM, 0, fd), 0);
+    ck_assert_int_eq (write (fd[1], "one", 3), 3);
+    ck_result (op_do (loop, recv, fd[0], buf, sizeof buf, MSG_WAITALL), 3);
+    op_close_both (fd);
+}
+
 TEST_ENGINES (recv_with_peek_leaves_the_data)
 {
     struct ev_loop *loop = test_loop (0);
@@ -405,6 +417,22 @@ TEST_ENGINES (recv_with_peek_leaves_the_data)
     ck_result (op_do (loop, recv, fd[0], buf, sizeof buf, MSG_PEEK), 3);
     ck_result (op_do (loop, recv, fd[0], buf, sizeof buf, 0), 3);
     ck_assert_int_eq (memcmp (buf, "abc", 3), 0);
+    op_close_both (fd);
+}
+
+TEST_ENGINES (recv_with_peek_and_waitall_counts_nothing_twice)
+{
+    struct ev_loop *loop = test_loop (0);
+    char buf[16];
+    struct iovec vec = { buf, sizeof buf };
+    struct msghdr message = { .msg_iov = &vec, .msg_iovlen = 1 };
+    int fd[2];
+
+    op_pair (fd);
+    ck_assert_int_eq (write (fd[1], "three", 5), 5);
+    ck_result (op_do (loop, recv, fd[0], buf, sizeof buf, MSG_WAITALL | MSG_PEEK), 5);
+    ck_result (op_do (loop, recvmsg, fd[0], &message, MSG_WAITALL | MSG_PEEK), 5);
+    ck_result (op_do (loop, recv, fd[0], buf, sizeof buf, 0), 5);
     op_close_both (fd);
 }
 

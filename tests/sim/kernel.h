@@ -394,7 +394,7 @@ struct epoll_event;
 struct iovec;
 long call_accept (int fd, int flags);
 long call_readv (int fd, const struct iovec *vec, int count, int64_t offset, int nowait);
-long call_writev (int fd, const struct iovec *vec, int count);
+long call_writev (int fd, const struct iovec *vec, int count, int nowait);
 long call_pwait2 (int set, struct epoll_event *events, int room, const int64_t *limit);
 long call_end (const char *name, int64_t a, int64_t b, int64_t c,
                long result); /* the answer, as libc gives it */

@@ -169,7 +169,8 @@ enum {
     SYS_SETUP = 425,
     SYS_ENTER = 426,
     SYS_REGISTER = 427,
-    SYS_PWAIT2 = 441
+    SYS_PWAIT2 = 441,
+    SYS_NOWAIT = 8 /* RWF_NOWAIT */
 };
 
 long sim_syscall (long number, ...)
@@ -193,9 +194,9 @@ long sim_syscall (long number, ...)
                          call_readv ((int) a[0], (const void *) (uintptr_t) a[1], (int) a[2], a[3], 1));
     case SYS_PWRITEV2:
         return call_end ("pwritev2", (int) a[0], (int) a[2], a[3],
-                         k.profile->bits & P_QUIET
-                             ? call_writev ((int) a[0], (const void *) (uintptr_t) a[1], (int) a[2])
-                             : -EOPNOTSUPP);
+                         k.profile->bits & P_QUIET ? call_writev ((int) a[0], (const void *) (uintptr_t) a[1],
+                                                                  (int) a[2], (int) a[5] & SYS_NOWAIT)
+                                                   : -EOPNOTSUPP);
     case SYS_SETUP:
         return call_end ("io_uring_setup", (uint32_t) a[0], 0, 0,
                          ring_setup ((unsigned) a[0], (void *) (uintptr_t) a[1]));

@@ -142,13 +142,6 @@ int sim_getsockopt (int fd, int level, int option, void *value, socklen_t *size)
     return (int) call_end ("getsockopt", fd, option, 0, 0);
 }
 
-/* None here. */
-int sim_isatty (int fd)
-{
-    call_hot ();
-    return (int) call_end ("isatty", fd, 0, 0, file_at (fd_file (fd)) ? -ENOTTY : -EBADF) > 0;
-}
-
 int sim_getpeername (int fd, struct sockaddr *address, socklen_t *size)
 {
     const struct file *f = file_at (fd_file (fd));

@@ -99,9 +99,12 @@ long call_readv (int fd, const struct iovec *vec, int count, int64_t offset, int
 
     if (!f || f->kind == K_PIPE_WRITE)
         return -EBADF;
+    if (f->kind == K_ODD && nowait) /* a terminal cannot be asked not to sleep */
+        return -EOPNOTSUPP;
     if (f->kind != K_REGULAR)
         return offset >= 0 ? -ESPIPE
-               : count     ? call_blocks (file, stream_take (file, vec->iov_base, (int) vec->iov_len), 0)
+               : count     ? call_blocks (file, stream_take (file, vec->iov_base, (int) vec->iov_len),
+                                      nowait ? MSG_DONTWAIT : 0)
                            : 0;
     if (nowait && f->cold && law_has_rings ())
         return -EAGAIN;
@@ -113,13 +116,17 @@ long call_readv (int fd, const struct iovec *vec, int count, int64_t offset, int
     return got;
 }
 
-long call_writev (int fd, const struct iovec *vec, int count)
+long call_writev (int fd, const struct iovec *vec, int count, int nowait)
 {
     int file = fd_file (fd);
 
     if (file < 0 || k.files[file].kind == K_PIPE_READ)
         return -EBADF;
-    return count ? call_blocks (file, stream_put (file, vec->iov_base, (int) vec->iov_len), 0) : 0;
+    if (k.files[file].kind == K_ODD && nowait)
+        return -EOPNOTSUPP;
+    return count ? call_blocks (file, stream_put (file, vec->iov_base, (int) vec->iov_len),
+                                nowait ? MSG_DONTWAIT : 0)
+                 : 0;
 }
 
 ssize_t sim_readv (int fd, const struct iovec *vec, int count)
@@ -137,7 +144,7 @@ ssize_t sim_preadv (int fd, const struct iovec *vec, int count, off_t offset)
 ssize_t sim_writev (int fd, const struct iovec *vec, int count)
 {
     call_hot ();
-    return call_end ("writev", fd, count, 0, call_writev (fd, vec, count));
+    return call_end ("writev", fd, count, 0, call_writev (fd, vec, count, 0));
 }
 
 /* ---- what a descriptor is ---- */
@@ -159,6 +166,15 @@ static unsigned mode_of (int kind)
     default:
         return 0;
     }
+}
+
+int sim_isatty (int fd)
+{
+    const struct file *f = file_at (fd_file (fd));
+
+    call_hot ();
+    call_end ("isatty", fd, 0, 0, 0);
+    return f && f->kind == K_ODD;
 }
 
 int sim_fstat (int fd, struct stat *stat)
