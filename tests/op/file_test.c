@@ -454,13 +454,15 @@ static ssize_t open_secret (struct ev_loop *loop)
 /* Of root, and open already: the threads that do such things are there. */
 static int secret_begin (struct ev_loop *loop)
 {
-    int folder;
+    int folder, fd;
 
     if (getuid ())
         test_skip ("not root");
     folder = op_folder_begin ();
     ck_assert_int_eq (fchmod (folder, 0755), 0);
-    close (openat (folder, "secret", O_CREAT | O_RDWR, 0600));
+    fd = openat (folder, "secret", O_CREAT | O_RDWR, 0600);
+    ck_result (op_do (loop, fsync, fd, 0), 0); /* what is in memory would need no thread */
+    close (fd);
     ck_result (open_secret (loop), 0);
     return folder;
 }
