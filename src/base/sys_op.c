@@ -257,6 +257,8 @@ EVI ssize_t evi_sys_writev_quiet (int fd, const struct iovec *vec, int count)
 EVI int evi_sys_openat (int dirfd, const char *path, int flags, unsigned mode)
 {
     EVI_SYS_FAULT ("openat");
+    if (EVI_UNLIKELY (!path)) /* as the kernel says; the C library may not be asked */
+        return -EFAULT;
     return evi_sys_result (openat (dirfd, path, flags, mode));
 }
 
@@ -412,6 +414,8 @@ EVI int evi_sys_statx (int dirfd, const char *path, int flags, unsigned mask, vo
 EVI int evi_sys_unlinkat (int dirfd, const char *path, int flags)
 {
     EVI_SYS_FAULT ("unlinkat");
+    if (EVI_UNLIKELY (!path)) /* as the kernel says; the C library may not be asked */
+        return -EFAULT;
     return evi_sys_result (unlinkat (dirfd, path, flags));
 }
 
@@ -424,6 +428,8 @@ EVI int evi_sys_renameat (int dirfd, const char *path, int dirfd_to, const char 
 EVI int evi_sys_mkdirat (int dirfd, const char *path, unsigned mode)
 {
     EVI_SYS_FAULT ("mkdirat");
+    if (EVI_UNLIKELY (!path)) /* as the kernel says; the C library may not be asked */
+        return -EFAULT;
     return evi_sys_result (mkdirat (dirfd, path, mode));
 }
 
