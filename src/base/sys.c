@@ -46,20 +46,23 @@ EVI int evi_sys_close (int fd)
     return evi_sys_result (close (fd));
 }
 
+EVI int evi_sys_option (int fd, int option)
+{
+    int value = 0;
+    socklen_t size = sizeof value;
+
+    return getsockopt (fd, SOL_SOCKET, option, &value, &size) == 0 ? value : -errno;
+}
+
 /* One call for what is connected, or no socket. */
 EVI int evi_sys_serves (int fd)
 {
     struct sockaddr_storage peer;
     socklen_t size = sizeof peer;
-    int listens = 0, type = 0;
 
     if (getpeername (fd, (struct sockaddr *) &peer, &size) == 0 || errno != ENOTCONN)
         return 0;
-    size = sizeof listens;
-    if (getsockopt (fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens)
-        return 1;
-    size = sizeof type;
-    return getsockopt (fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_DGRAM;
+    return evi_sys_option (fd, SO_ACCEPTCONN) > 0 || evi_sys_option (fd, SO_TYPE) == SOCK_DGRAM;
 }
 
 EVI int evi_sys_fd_valid (int fd)

@@ -31,6 +31,7 @@ EVI_INLINE int evi_sys_result (long result)
 
 /* Descriptors we make are close-on-exec, and non-blocking where they are read. */
 EVI int evi_sys_close (int fd);
+EVI int evi_sys_option (int fd, int option); /* of SOL_SOCKET, one that is a number; or -errno */
 EVI int evi_sys_serves (
     int fd); /* nonzero: a socket that waits for strangers: it listens, or takes datagrams from all */
 EVI int evi_sys_fd_valid (

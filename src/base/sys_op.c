@@ -13,8 +13,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -132,20 +132,14 @@ EVI ssize_t evi_sys_sendmsg (int fd, const struct msghdr *message, int flags)
 
 EVI int evi_sys_datagrams (int fd)
 {
-    int type = SOCK_STREAM;
-    socklen_t size = sizeof type;
+    int type = evi_sys_option (fd, SO_TYPE);
 
-    getsockopt (fd, SOL_SOCKET, SO_TYPE, &type, &size);
     return type == SOCK_DGRAM || type == SOCK_RAW;
 }
 
 EVI int evi_sys_tcp (int fd)
 {
-    int protocol = 0;
-    socklen_t size = sizeof protocol;
-
-    getsockopt (fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size);
-    return protocol == IPPROTO_TCP;
+    return evi_sys_option (fd, SO_PROTOCOL) == IPPROTO_TCP;
 }
 
 EVI uint64_t evi_sys_socket_id (int fd)
@@ -290,7 +284,7 @@ EVI int evi_sys_openat_now (int dirfd, const char *path, int flags)
         return -EAGAIN;
     fd = sys_open_cached (dirfd, path, (unsigned) (waits ? flags | O_NONBLOCK : flags));
     if (fd >= 0 && waits && fcntl (fd, F_SETFL, flags) < 0) {
-        close (fd);
+        evi_sys_close (fd);
         fd = -EAGAIN;
     }
     return sys_now (fd);
@@ -335,14 +329,14 @@ static int sys_fs_is_far (int fd)
 static void sys_learn_device (int dirfd, const char *path, uint32_t device)
 {
     static unsigned next;
-    int fd = openat (dirfd, path, O_PATH | O_CLOEXEC);
+    int fd = evi_sys_openat (dirfd, path, O_PATH | O_CLOEXEC, 0);
 
     if (fd < 0)
         return;
     if (!sys_fs_is_far (fd))
         __atomic_store_n (&sys_near[__atomic_fetch_add (&next, 1, __ATOMIC_RELAXED) % EVI_COUNT (sys_near)],
                           device + 1, __ATOMIC_RELAXED);
-    close (fd);
+    evi_sys_close (fd);
 }
 
 EVI int evi_sys_statx_learning (int dirfd, const char *path, int flags, unsigned mask, void *stat)
@@ -378,7 +372,7 @@ EVI int evi_sys_statx_now (int dirfd, const char *path, int flags, unsigned mask
     if (fd < 0)
         return sys_now (fd);
     err = sys_statx_fd_now (fd, flags & ~AT_SYMLINK_NOFOLLOW, mask, stat);
-    close (fd);
+    evi_sys_close (fd);
     return err;
 }
 

@@ -53,9 +53,9 @@ EVI ssize_t evi_sys_writev_quiet (int fd, const struct iovec *vec, int count);
 EVI int evi_sys_openat (int dirfd, const char *path, int flags, unsigned mode);
 /* The same where all that is needed is in memory; -EAGAIN: it is not, or the kernel cannot say. flags: nothing that writes. */
 EVI int evi_sys_openat_now (int dirfd, const char *path, int flags);
+EVI int evi_sys_statx_now (int dirfd, const char *path, int flags, unsigned mask, void *stat);
 /* In a thread: as evi_sys_statx, and _now knows better afterwards what is near. */
 EVI int evi_sys_statx_learning (int dirfd, const char *path, int flags, unsigned mask, void *stat);
-EVI int evi_sys_statx_now (int dirfd, const char *path, int flags, unsigned mask, void *stat);
 EVI int evi_sys_fsync (int fd, int datasync);
 EVI int evi_sys_fallocate (int fd, int mode, int64_t offset, int64_t size);
 EVI int evi_sys_ftruncate (int fd, int64_t size);
