@@ -15,16 +15,26 @@ static struct kit_io listener, connection;
 static int pair[2], leash[2];
 
 /* -1: the address is in use */
+static int bound_there (int type)
+{
+    int fd = socket (AF_INET, type, 0), one = 1;
+
+    if (type == SOCK_STREAM)
+        setsockopt (fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (bind (fd, (struct sockaddr *) &address, sizeof address) == 0
+        && (type != SOCK_STREAM || listen (fd, 5) == 0))
+        return fd;
+    close (fd);
+    return -1;
+}
+
 static int listen_there (void)
 {
-    int fd = socket (AF_INET, SOCK_STREAM, 0), one = 1;
+    int fd = bound_there (SOCK_STREAM);
     socklen_t size = sizeof address;
 
-    setsockopt (fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind (fd, (struct sockaddr *) &address, sizeof address) < 0 || listen (fd, 5) < 0) {
-        close (fd);
+    if (fd < 0)
         return -1;
-    }
     ck_assert_int_eq (getsockname (fd, (struct sockaddr *) &address, &size), 0);
     return fd;
 }
@@ -63,13 +73,16 @@ static void serve (void (*server) (void))
     ck_assert_int_eq (waitpid (pid, NULL, 0), pid);
 }
 
-static void restart (void)
+static void restart_with (int fd)
 {
-    int fd = listen_there ();
-
     ck_assert_msg (fd >= 0, "the address is still in use");
     close (fd);
     close (pair[1]);
+}
+
+static void restart (void)
+{
+    restart_with (listen_there ());
 }
 
 static void server_that_exits (void)
@@ -107,19 +120,9 @@ TEST_BACKENDS (killed_server_can_be_started_again_at_once) // U-2
     }
 }
 
-static int bound_there (void)
-{
-    int fd = socket (AF_INET, SOCK_DGRAM, 0);
-
-    if (bind (fd, (struct sockaddr *) &address, sizeof address) == 0)
-        return fd;
-    close (fd);
-    return -1;
-}
-
 static void datagram_server_that_is_killed (void)
 {
-    int fd = bound_there ();
+    int fd = bound_there (SOCK_DGRAM);
 
     if (fd < 0)
         _exit (9);
@@ -134,13 +137,8 @@ TEST_BACKENDS (killed_server_of_datagrams_can_be_started_again_at_once) // U-2
     kit_not_stock (EVBACKEND_IOURING, "the kernel closes the files of the reference's ring some time later");
     choose_address ();
     for (int i = 0; i < TIMES; i++) {
-        int fd;
-
         serve (datagram_server_that_is_killed);
-        close (pair[1]);
-        fd = bound_there ();
-        ck_assert_msg (fd >= 0, "the address is still in use");
-        close (fd);
+        restart_with (bound_there (SOCK_DGRAM));
     }
 }
 

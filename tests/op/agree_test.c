@@ -10,6 +10,7 @@
  *     SEEDS=n … START=n                            so many programs from there */
 #define _GNU_SOURCE
 #include "op_kit.h"
+#include "reference.h"
 
 #include <sys/ioctl.h>
 
@@ -467,27 +468,6 @@ static char *perform (struct ev_loop *loop, unsigned seed)
 }
 
 /* ---- comparison ------------------------------------------------------------------------------------ */
-
-static unsigned number_of (const char *name, unsigned otherwise)
-{
-    const char *text = getenv (name);
-
-    return text ? (unsigned) strtoul (text, NULL, 10) : otherwise;
-}
-
-/* The reference: readiness on poll, which every system has. */
-static struct ev_loop *reference_begin (void)
-{
-    unsigned turn = test_backend;
-    struct ev_loop *loop;
-
-    setenv ("EVRING_OPS", "ready", 1);
-    test_backend = EVBACKEND_POLL;
-    loop = ev_loop_new (EVBACKEND_POLL | EVFLAG_NOENV);
-    ck_assert_int_eq (ev_run (loop, EVRUN_NOWAIT), 0);
-    test_backend = turn;
-    return loop;
-}
 
 TEST_ENGINES (programs_do_the_same_on_every_engine)
 {

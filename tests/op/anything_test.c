@@ -7,6 +7,7 @@
  *     SEED=n ENGINE=name T=anything anything_test      that program alone, its steps printed
  *     SEEDS=n START=n …                                so many programs from there */
 #define _GNU_SOURCE
+#include "reference.h"
 #include "things.h"
 
 #include <sys/prctl.h>
@@ -833,13 +834,6 @@ static void perform (unsigned seed)
 
 /* ---- all of it -------------------------------------------------------------------------------------------------- */
 
-static unsigned number_of (const char *name, unsigned otherwise)
-{
-    const char *text = getenv (name);
-
-    return text ? (unsigned) strtoul (text, NULL, 10) : otherwise;
-}
-
 static void child_begin (int which)
 {
     pid_t parent = getpid ();
@@ -869,20 +863,6 @@ static void side_end (struct side *side)
     ev_pool_free (side->loop, side->pool);
     close (side->refusing);
     close (side->listener.fd);
-}
-
-/* The reference: readiness on poll, which every system has. */
-static struct ev_loop *reference_begin (void)
-{
-    unsigned turn = test_backend;
-    struct ev_loop *loop;
-
-    setenv ("EVRING_OPS", "ready", 1);
-    test_backend = EVBACKEND_POLL;
-    loop = ev_loop_new (EVBACKEND_POLL | EVFLAG_NOENV);
-    ck_assert_int_eq (ev_run (loop, EVRUN_NOWAIT), 0);
-    test_backend = turn;
-    return loop;
 }
 
 static void world_begin (struct ev_loop *loop)
