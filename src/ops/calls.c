@@ -50,9 +50,7 @@ EVI ssize_t evi_try_recv (ev_op *op)
     if (got <= 0)
         return op->moved && got != -EAGAIN ? (ssize_t) op->moved : got;
     op->moved += (size_t) got;
-    if (op->flags & MSG_PEEK) /* what is looked at stays there: no sum */
-        op->moved = (size_t) got;
-    else if (op->flags & MSG_WAITALL && op->moved < op->size && !evi_sys_datagrams (op->fd))
+    if (op->flags & MSG_WAITALL && op->moved < op->size && !evi_sys_datagrams (op->fd))
         return -EAGAIN;
     return (ssize_t) op->moved;
 }

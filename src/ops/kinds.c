@@ -17,8 +17,6 @@
 
 enum {
     KINDS_VECTORS_MAX = 1024,       /* some kernels call more of them EINVAL, the system call says EMSGSIZE */
-    KINDS_BYTES_MAX = 0x7ffff000,   /* what one call of the kernel moves at most */
-    KINDS_TTY_KNOWN = 64,           /* writes to a file until it is asked again what it is */
     KINDS_OPCODE_FILES_UPDATE = 20, /* of raw entries */
     KINDS_OPCODE_OPENAT2 = 28,
     KINDS_OPCODE_TEE = 33,
@@ -34,7 +32,8 @@ _Static_assert(EVI_OPS_END <= 64, "kind->needs and ops->knows have a bit for eac
 /* In flight it would hold the port of a bound socket when the process is killed. */
 static int fits_receive (struct ev_loop *loop, ev_op *op)
 {
-    return !(op->hint & EVI_HINT_LANE) || !evi_lane_serves (loop, op);
+    return !(op->hint & EVI_HINT_LANE)
+           || !evi_lane_fact (&evi_op_lane (loop, op)->serves, op->fd, evi_sys_serves);
 }
 
 /* A kernel that cannot read a pipe without sleeping (6.1) waits for data before it finds that none is wanted. */
@@ -75,22 +74,11 @@ static int fits_send_zc (struct ev_loop *loop, ev_op *op)
     return 1;
 }
 
-/* A write to one sleeps in the middle, in whoever submits it. Asked now and then: a number may stand for another file one
- * day. */
+/* A write to one sleeps in the middle, in whoever submits it. */
 static int writes_to_terminal (struct ev_loop *loop, const ev_op *op)
 {
-    struct evi_lane *lane;
-
-    if (evi_lane_fit (loop, op->fd) < 0)
-        return 0;
-    lane = &loop->ops->lanes[op->fd][EVI_LANE_SEND];
-    if (lane->tty_known) {
-        lane->tty_known--;
-        return lane->tty;
-    }
-    lane->tty = (uint8_t) evi_sys_terminal (op->fd);
-    lane->tty_known = KINDS_TTY_KNOWN;
-    return lane->tty;
+    return evi_lane_fit (loop, op->fd) == 0
+           && evi_lane_fact (&evi_op_lane (loop, op)->terminal, op->fd, evi_sys_terminal);
 }
 
 /* Writing must not raise SIGPIPE. Since 6.18 a write can be asked to be quiet; before, only files are written to on
@@ -159,7 +147,7 @@ static void fill_data (struct evi_sqe *sqe, const ev_op *op)
     sqe->opcode = evi_op_kind (op)->opcode;
     sqe->fd = op->fd;
     sqe->addr = (uintptr_t) op->buf + op->moved;
-    sqe->len = left > KINDS_BYTES_MAX ? KINDS_BYTES_MAX : (uint32_t) left;
+    sqe->len = left > EVI_BYTES_MAX ? EVI_BYTES_MAX : (uint32_t) left;
 }
 
 EVI void evi_fill_plain (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
@@ -214,7 +202,7 @@ static void fill_send_zc (const struct evi_ops *ops, struct evi_sqe *sqe, const 
     if (op->hint & EVI_HINT_LESSER)
         return;
     sqe->opcode = EVI_OP_SEND_ZC;
-    sqe->ioprio = ops->reports ? EVI_SEND_ZC_REPORT_USAGE : 0;
+    sqe->ioprio = ops->loop->ring->ring.features & EVI_FEAT_REG_REG_RING ? EVI_SEND_ZC_REPORT_USAGE : 0;
 }
 
 /* Ancillary data goes with the first byte: some kernels before 6.5 send it again with the rest. */

@@ -4,7 +4,7 @@
 
 #if EV_OP_ENABLE
 
-enum { LANE_KNOWN = 64 };
+enum { LANE_KNOWN = 64 }; /* operations until a file is asked again */
 
 /* As for ev_io: a number far beyond any open file must not cost its weight in memory. */
 EVI int evi_lane_fit (struct ev_loop *loop, int fd)
@@ -64,19 +64,17 @@ EVI ev_op *evi_lane_leave (struct ev_loop *loop, ev_op *op)
     return op->next;
 }
 
-/* ---- what is known of a socket ---- */
+/* ---- what is known of a file ---- */
 
-/* It is asked only now and then: a number may stand for another file one day. */
-EVI int evi_lane_serves (struct ev_loop *loop, const ev_op *op)
+/* A number may stand for another file one day. */
+EVI int evi_lane_fact (struct evi_fact *fact, int fd, int (*ask) (int fd))
 {
-    struct evi_lane *lane = evi_op_lane (loop, op);
-
-    if (EVI_UNLIKELY (!lane->known)) {
-        lane->serves = evi_sys_serves (op->fd) != 0;
-        lane->known = LANE_KNOWN;
+    if (EVI_UNLIKELY (!fact->known)) {
+        fact->is = ask (fd) != 0;
+        fact->known = LANE_KNOWN;
     }
-    lane->known--;
-    return lane->serves;
+    fact->known--;
+    return fact->is;
 }
 
 /* Is it worth while to send without copying there? */

@@ -12,9 +12,8 @@
 #include <sys/wait.h>
 
 enum {
-    READY_ACCEPTS = 64,     /* connections taken per readiness: others have a turn in between */
-    READY_ALIGNED = 512,    /* what a read past the page cache needs at least */
-    READY_DIRECT_KNOWN = 64 /* reads of a file until it is asked again */
+    READY_ACCEPTS = 64, /* connections taken per readiness: others have a turn in between */
+    READY_ALIGNED = 512 /* what a read past the page cache needs at least */
 };
 
 /* ---- waiting ---- */
@@ -417,23 +416,14 @@ EVI void evi_ready_collect (struct ev_loop *loop)
 /* ---- reads and writes ---- */
 
 /* A read past the page cache sleeps, whatever it was asked. Its parameters are aligned, so only then the file is
- * asked, and only now and then: a number may stand for another file one day. */
+ * asked. */
 static int ready_direct_read (struct ev_loop *loop, const ev_op *op)
 {
-    struct evi_lane *lane;
-
     if (((uintptr_t) op->buf | (uint64_t) op->offset) % READY_ALIGNED
         && !(evi_op_kind (op)->traits & EVI_TRAIT_VECTORS))
         return 0;
-    if (evi_lane_fit (loop, op->fd) < 0)
-        return 1;
-    lane = &loop->ops->lanes[op->fd][EVI_LANE_RECV];
-    if (!lane->direct_known) {
-        lane->direct = evi_sys_fd_direct (op->fd) != 0;
-        lane->direct_known = READY_DIRECT_KNOWN;
-    } else
-        lane->direct_known--;
-    return lane->direct;
+    return evi_lane_fit (loop, op->fd) < 0
+           || evi_lane_fact (&evi_op_lane (loop, op)->direct, op->fd, evi_sys_fd_direct);
 }
 
 /* Only what would sleep goes to a thread, or to the ring. A piece of it does not count: it is read all again, so

@@ -26,7 +26,6 @@ static void on_ring_learn (struct ev_loop *loop)
 
     ops->epoch = loop->ring->epoch;
     ops->knows = evi_orphans_leash (loop) < 0 ? 0 : evi_ring_knows (&loop->ring->ring);
-    ops->reports = loop->ring->ring.features & EVI_FEAT_REG_REG_RING ? 1 : 0;
     ops->able = 0;
     for (int code = 0; code < EVI_CODES; code++) {
         const struct evi_op_kind *kind = &evi_op_kinds[code];
@@ -280,24 +279,30 @@ EVI void evi_land_recv (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t f
     }
     if (EVI_LIKELY (res > 0))
         op->moved += (size_t) res;
-    if (EVI_UNLIKELY (res > 0 && op->flags & MSG_WAITALL && !(op->flags & MSG_PEEK) && !on_ring_is_whole (op)
+    if (EVI_UNLIKELY (res > 0 && op->flags & MSG_WAITALL && !on_ring_is_whole (op)
                       && !evi_sys_datagrams (op->fd)))
         on_ring_go_on (loop, op);
     else
         evi_on_ring_finish (loop, op, op->moved && res != -ECANCELED ? (ssize_t) op->moved : res);
 }
 
-EVI void evi_land_send (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t flags)
+/* So much more of it, which op->moved has already. */
+EVI_INLINE_HOT void on_ring_sent (struct ev_loop *loop, ev_op *op, int32_t res)
 {
-    if (EVI_UNLIKELY (res < 0)) {
-        evi_land_once (loop, op, res, flags);
-        return;
-    }
-    op->moved += (size_t) res;
-    if (EVI_UNLIKELY (res > 0 && !on_ring_is_whole (op)))
+    if (EVI_UNLIKELY (res < 0))
+        evi_land_once (loop, op, res, 0);
+    else if (EVI_UNLIKELY (res > 0 && !on_ring_is_whole (op)))
         on_ring_go_on (loop, op);
     else
         evi_on_ring_finish (loop, op, (ssize_t) op->moved);
+}
+
+EVI void evi_land_send (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t flags)
+{
+    (void) flags;
+    if (EVI_LIKELY (res > 0))
+        op->moved += (size_t) res;
+    on_ring_sent (loop, op, res);
 }
 
 /* ---- zero copy: two completions, the result, and later that nobody reads the buffer any more ---- */
@@ -343,19 +348,15 @@ static int on_ring_was_refused (const ev_op *op)
 }
 
 /* Nobody holds it any more. */
-static void on_ring_sent (struct ev_loop *loop, ev_op *op)
+static void on_ring_let_go (struct ev_loop *loop, ev_op *op)
 {
     if (EVI_UNLIKELY (on_ring_was_refused (op))) {
         op->hint |= EVI_HINT_LESSER;
         on_ring_go_on (loop, op);
     } else if (EVI_UNLIKELY (op->hint & EVI_HINT_RESET))
         evi_on_ring_finish (loop, op, -ECANCELED);
-    else if (EVI_UNLIKELY (op->result < 0))
-        evi_land_once (loop, op, (int32_t) op->result, 0);
-    else if (EVI_UNLIKELY (op->result > 0 && !on_ring_is_whole (op)))
-        on_ring_go_on (loop, op);
     else
-        evi_on_ring_finish (loop, op, (ssize_t) op->moved);
+        on_ring_sent (loop, op, (int32_t) op->result);
 }
 
 EVI void evi_land_send_zc (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t flags)
@@ -368,7 +369,7 @@ EVI void evi_land_send_zc (struct ev_loop *loop, ev_op *op, int32_t res, uint32_
         evi_lane_copied (loop, op, (uint32_t) res & EVI_NOTIF_COPIED || op->result < 0);
     else
         on_ring_hold (loop, op, res);
-    on_ring_sent (loop, op);
+    on_ring_let_go (loop, op);
 }
 
 static size_t on_ring_message_size (const ev_op *op)

@@ -116,6 +116,8 @@ enum {                           /* kind->touches */
        EVI_TOUCHES_END
 };
 
+enum { EVI_BYTES_MAX = 0x7ffff000 }; /* what one call of the kernel moves at most */
+
 enum { EVI_LANE_NONE = -1, EVI_LANE_RECV = 0, EVI_LANE_SEND = 1, EVI_LANES };
 
 /* A row of the table of all operations: kinds.c. */
@@ -209,19 +211,21 @@ struct evi_side {
 #define EVI_SIDE_OF(pointer, member) \
     ((struct evi_side *) (void *) ((char *) (pointer) -offsetof (struct evi_side, member)))
 
+/* What was found when the file that a number stands for was asked. */
+struct evi_fact {
+    uint8_t is, known; /* … and for how many operations that is believed */
+};
+
 struct evi_lane {
-    ev_op *head;          /* the one that runs; the others behind it by next, head->prev is the last */
-    uint8_t dry;          /* the last try found nothing more: wait for readiness before the next … */
-    uint32_t dry_at;      /* … if that starts soon: iteration. Later the number may be another file */
-    uint32_t told;        /* loop->op_tellings when the last one was done */
-    uint8_t direct;       /* the file is read past the page cache */
-    uint8_t direct_known; /* … reads until it is asked again */
-    uint8_t tty;          /* the file is a terminal: a write may sleep, whatever it was asked */
-    uint8_t tty_known;    /* … writes until it is asked again */
-    uint8_t copied;       /* zero-copy sends in a row that were copied after all */
-    uint8_t serves;       /* evi_sys_serves, */
-    uint8_t known;        /* … for so many receives */
-    uint64_t socket;      /* of `copied` (evi_sys_socket_id) */
+    ev_op *head;              /* the one that runs; the others behind it by next, head->prev is the last */
+    uint8_t dry;              /* the last try found nothing more: wait for readiness before the next … */
+    uint32_t dry_at;          /* … if that starts soon: iteration. Later the number may be another file */
+    uint32_t told;            /* loop->op_tellings when the last one was done */
+    struct evi_fact direct;   /* it is read past the page cache */
+    struct evi_fact terminal; /* a write to it may sleep, whatever it was asked */
+    struct evi_fact serves;   /* a receive on it would hold its port */
+    uint8_t copied;           /* zero-copy sends in a row that were copied after all */
+    uint64_t socket;          /* of `copied` (evi_sys_socket_id) */
 };
 
 /* Each active operation has one: op->active counts them from 1. */
@@ -278,7 +282,6 @@ struct evi_ops {
     uint32_t able;     /* a bit per code: the ring has it */
     uint32_t straight; /* … and nothing stands before it: able, or 0 */
     unsigned lacks;    /* … found out by trying */
-    int reports;       /* … its zero-copy sends can say whether they were copied */
     int recalling;     /* the ring is about to be closed */
     int fresh;         /* some were put into its queue since the last hand-out */
     uint16_t groups;   /* numbers of buffer groups given out */
@@ -357,8 +360,8 @@ EVI int evi_lane_join (struct ev_loop *loop, ev_op *op);
 /* The next one, if that may go on now; else NULL. */
 EVI ev_op *evi_lane_leave (struct ev_loop *loop, ev_op *op);
 EVI void evi_lane_verify (const struct evi_ops *ops);
-/* Receives: does the socket wait for strangers (evi_sys_serves)? */
-EVI int evi_lane_serves (struct ev_loop *loop, const ev_op *op);
+/* A fact about fd: of the kernel (ask) only now and then. */
+EVI int evi_lane_fact (struct evi_fact *fact, int fd, int (*ask) (int fd));
 /* Zero-copy sends: is it worth while on this socket, whose id the operation has? What the last one was. */
 EVI int evi_lane_sends_uncopied (struct ev_loop *loop, const ev_op *op);
 EVI void evi_lane_copied (struct ev_loop *loop, const ev_op *op, int copied);

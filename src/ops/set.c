@@ -8,13 +8,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-enum {
-    SET_VECTORS_MAX = 1024, /* UIO_MAXIOV */
-    SET_BYTES_MAX =
-        0x7ffff000 /* what one call of the kernel moves at most; a submission has 32 bits for it */
-};
-
-enum { SET_CALL_SIZE = 32 };
+enum { SET_VECTORS_MAX = 1024 /* UIO_MAXIOV */, SET_CALL_SIZE = 32 };
 
 static const char *set_call (char call[SET_CALL_SIZE], int code)
 {
@@ -146,9 +140,10 @@ void (ev_close_set) (ev_op *op, int fd, size_t op_size) EV_NOEXCEPT
     set_data (op, op_size, EVI_CODE_CLOSE, fd, NULL, 0, 0);
 }
 
+/* A submission has 32 bits for it. */
 static size_t set_bytes (size_t size)
 {
-    return size > SET_BYTES_MAX ? SET_BYTES_MAX : size;
+    return size > EVI_BYTES_MAX ? EVI_BYTES_MAX : size;
 }
 
 static int set_position (ev_op *op, size_t op_size, int code, int fd, const void *buf, size_t size,

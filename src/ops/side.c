@@ -230,8 +230,8 @@ static void side_deliver_next (struct ev_loop *loop, struct evi_side *side)
         side->first = side->count = 0;
     op->result = arrival.result;
     op->moved = arrival.moved;
-    if (evi_op_kind (op)->touches
-        & EVI_TOUCHES_POOL) /* elsewhere it is what init said, and the next start needs it */
+    /* elsewhere it is what init said, and the next start needs it */
+    if (evi_op_kind (op)->touches & EVI_TOUCHES_POOL)
         op->buf = arrival.buf;
     if (arrival.last) {
         evi_op_deactivate (loop, op);
