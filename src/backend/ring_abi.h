@@ -208,7 +208,9 @@ enum {
 };
 
 /* ACCEPT and RECV: in ioprio. */
-#define EVI_RECV_MULTISHOT (1u << 1) /* 6.0 */
+#define EVI_ACCEPT_MULTISHOT (1u << 0) /* 5.19 */
+#define EVI_ACCEPT_DONTWAIT (1u << 1)  /* 6.10 */
+#define EVI_RECV_MULTISHOT (1u << 1)   /* 6.0 */
 
 /* SEND_ZC: in ioprio; and what the result of its notification then may say. */
 #define EVI_SEND_ZC_REPORT_USAGE (1u << 3) /* 6.2 */

@@ -57,6 +57,12 @@ static int fits_pool (struct ev_loop *loop, ev_op *op)
     return pool->loop == loop && fits_receive (loop, op) && evi_ringbufs_register (loop, pool);
 }
 
+/* One that waits would hold the port. It is asked for when connections are there, to take all of them with one request. */
+static int fits_accept (struct ev_loop *loop, ev_op *op)
+{
+    return op->state == EVI_STATE_WAITING && !(loop->ops->lacks & EVI_LACKS_CROWDS);
+}
+
 /* It is copied after all where that is cheaper: decision 0013. */
 static int copies (struct ev_loop *loop, ev_op *op)
 {
@@ -166,6 +172,15 @@ EVI void evi_fill_plain (const struct evi_ops *ops, struct evi_sqe *sqe, const e
 static int keeps_count (const struct evi_ops *ops)
 {
     return ops->knows & KINDS_BIT (EVI_OP_SENDMSG_ZC) ? 1 : 0;
+}
+
+static void fill_accept (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
+{
+    (void) ops;
+    sqe->opcode = EVI_OP_ACCEPT;
+    sqe->fd = op->fd;
+    sqe->ioprio = EVI_ACCEPT_MULTISHOT | EVI_ACCEPT_DONTWAIT;
+    sqe->op_flags = op->flags;
 }
 
 static void fill_recv (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
@@ -278,9 +293,9 @@ static void fill_raw (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_o
 EVI_HOME const struct evi_op_kind evi_op_kinds[EVI_CODES] = {
     [EVI_CODE_NONE] = { "not set", EVI_LANE_NONE, 0, 0, DIRECT (nothing) },
 
-    /* on a ring it would hold the port when the process is killed (decision 0010) */
+    /* waiting on a ring it would hold the port when the process is killed (decision 0010) */
     [EVI_CODE_ACCEPT] = { "accept", EVI_LANE_RECV, EVI_TRAIT_ARRIVES | EVI_TRAIT_MAKES_FD, 0,
-                          REPEATS (accept) },
+                          RIDES (ACCEPT, fits_accept, fill_accept, accept), REPEATS (accept) },
     [EVI_CODE_CONNECT] = { "connect", EVI_LANE_SEND, EVI_TRAIT_BEGINS, 0, RIDES (CONNECT, NULL, NULL, once),
                            TRIES (connect), .call = evi_call_connect },
     [EVI_CODE_RECV] = { "recv", EVI_LANE_RECV, EVI_TRAIT_DONTWAIT | EVI_TRAIT_EMPTIES, EVI_TOUCHES_DATA,

@@ -51,13 +51,14 @@ static void ready_wait (struct ev_loop *loop, ev_op *op, int fd, int events)
 }
 
 /* An invalid descriptor has stopped it already, and taken a reference that was not its own. */
-static void ready_unwait (struct ev_loop *loop, ev_op *op)
+EVI void evi_ready_unwait (struct ev_loop *loop, ev_op *op)
 {
     ev_io *io = &op->side->io;
 
-    if (ev_is_active (io) || ev_is_pending (io))
+    if (ev_is_active (io) || ev_is_pending (io)) {
         evi_ref (loop);
-    ev_io_stop (EV_A_ io);
+        ev_io_stop (EV_A_ io);
+    }
     if (op->side->pidfd >= 0)
         evi_sys_close (op->side->pidfd);
     op->side->pidfd = -1;
@@ -66,8 +67,6 @@ static void ready_unwait (struct ev_loop *loop, ev_op *op)
 
 static void ready_end (struct ev_loop *loop, ev_op *op, ssize_t result)
 {
-    if (op->state == EVI_STATE_WAITING)
-        ready_unwait (loop, op);
     op->state = EVI_STATE_IDLE;
     evi_op_done (loop, op, result);
 }
@@ -132,21 +131,6 @@ EVI void evi_ready_direct (struct ev_loop *loop, ev_op *op)
 
 /* ---- those that repeat ---- */
 
-/* A connection may be gone between readiness and accept. */
-EVI void evi_ready_begin_accept (struct ev_loop *loop, ev_op *op)
-{
-    int err = evi_ready_unblock (op);
-
-    if (err < 0) {
-        evi_op_done (loop, op, err);
-        return;
-    }
-    ready_wait (loop, op, op->fd, EV_READ);
-    op->side->taken = 0;
-    op->side->took_at = loop->iteration; /* all there are */
-    evi_ready_accept (loop, op);         /* what is no listener would never be ready */
-}
-
 /* How many connections are taken in this turn. Mostly as many as last time: asked for one more, the listener would say that
  * there is none. One that is ready again at once had more. */
 static unsigned ready_expects (const struct ev_loop *loop, const struct evi_side *side)
@@ -158,32 +142,25 @@ static unsigned ready_expects (const struct ev_loop *loop, const struct evi_side
     return last && last < READY_ACCEPTS / 2 ? 2 * last : READY_ACCEPTS;
 }
 
+/* Such a listener will be ready again. */
+static int ready_accepts_on (int result)
+{
+    return result == -EINTR || result == -ECONNABORTED;
+}
+
 static int ready_accept_one (const ev_op *op)
 {
     int fd;
 
     do
         fd = evi_sys_accept (op->fd, (int) op->flags);
-    while (fd == -EINTR || fd == -ECONNABORTED);
+    while (ready_accepts_on (fd));
     return fd;
 }
 
-/* The only one of a turn is told on the spot. That may be the end of op. */
-static void ready_accepted (struct ev_loop *loop, ev_op *op, int fd, unsigned most)
+static void ready_accept_some (struct ev_loop *loop, ev_op *op, unsigned most)
 {
-    if (most == 1)
-        evi_op_arrive_here (loop, op, fd, NULL);
-    else
-        evi_op_arrive (loop, op, fd, NULL, 0);
-}
-
-EVI void evi_ready_accept (struct ev_loop *loop, ev_op *op)
-{
-    struct evi_side *side = op->side;
-    unsigned most = ready_expects (loop, side);
-
-    side->took_at = loop->iteration;
-    for (side->taken = 0; side->taken < most;) {
+    while (op->side->taken < most) {
         int fd = ready_accept_one (op);
 
         if (fd == -EAGAIN)
@@ -192,11 +169,67 @@ EVI void evi_ready_accept (struct ev_loop *loop, ev_op *op)
             ready_end (loop, op, fd);
             return;
         }
-        side->taken++;
-        ready_accepted (loop, op, fd, most);
-        if (most == 1)
-            return;
+        op->side->taken++;
+        evi_op_arrive (loop, op, fd, NULL, 0);
     }
+}
+
+/* A connection may be gone between readiness and accept. */
+EVI void evi_ready_begin_accept (struct ev_loop *loop, ev_op *op)
+{
+    int err = evi_ready_unblock (op);
+
+    if (err < 0) {
+        evi_op_done (loop, op, err);
+        return;
+    }
+    ready_wait (loop, op, op->fd, EV_READ);
+    op->side->taken = 0;
+    op->side->took_at = loop->iteration;
+    ready_accept_some (loop, op, READY_ACCEPTS); /* what is no listener would never be ready */
+}
+
+/* The only one of a turn is told on the spot. That may be the end of op. */
+static void ready_accept_single (struct ev_loop *loop, ev_op *op)
+{
+    int fd = ready_accept_one (op);
+
+    if (fd >= 0) {
+        op->side->taken = 1;
+        evi_op_arrive_here (loop, op, fd, NULL);
+    } else if (fd != -EAGAIN)
+        ready_end (loop, op, fd);
+}
+
+/* A ring takes a crowd by one request, in the call that the loop makes next. */
+EVI void evi_ready_accept (struct ev_loop *loop, ev_op *op)
+{
+    struct evi_side *side = op->side;
+    unsigned most = ready_expects (loop, side);
+
+    if (EVI_UNLIKELY (op->state != EVI_STATE_WAITING)) /* it is at it */
+        return;
+    side->took_at = loop->iteration;
+    side->taken = 0;
+    if (most == 1)
+        ready_accept_single (loop, op);
+    else if (!evi_on_ring_start_now (loop, op))
+        ready_accept_some (loop, op, most);
+}
+
+EVI void evi_ready_crowd (struct ev_loop *loop, ev_op *op, int result, int more)
+{
+    if (result >= 0) {
+        op->side->taken++;
+        evi_op_arrive (loop, op, result, NULL, 0);
+    }
+    if (more)
+        return;
+    op->state = EVI_STATE_WAITING;
+    if (op->wish)
+        ready_end (loop, op, -ECANCELED);
+    else if (result < 0 && result != -EAGAIN && !ready_accepts_on (result))
+        ready_end (loop, op, result);
 }
 
 static ssize_t ready_fill (const ev_op *op, const struct ev_pool *pool, void *buf)
@@ -218,7 +251,7 @@ static void ready_receive (struct ev_loop *loop, ev_op *op,
     ssize_t got;
 
     if (!buf) {
-        ready_unwait (loop, op);
+        evi_ready_unwait (loop, op);
         evi_bufs_pause (loop, op);
         return;
     }
@@ -489,20 +522,17 @@ EVI int evi_ready_send_now (struct ev_loop *loop, ev_op *op)
     return 0;
 }
 
-/* Gives up waiting, or asks a thread to. */
+/* Who only waits just gives that up. */
 static int ready_cancel (struct ev_loop *loop, ev_op *op)
 {
-    if (op->state == EVI_STATE_THREAD)
-        return evi_pool_cancel (&op->side->job);
-    ready_unwait (loop, op);
-    return 1;
+    (void) loop;
+    return op->state != EVI_STATE_THREAD || evi_pool_cancel (&op->side->job);
 }
 
 static void ready_stop (struct ev_loop *loop, ev_op *op)
 {
     if (ready_cancel (loop, op)) {
-        op->state = EVI_STATE_IDLE;
-        evi_op_done (loop, op, -ECANCELED);
+        ready_end (loop, op, -ECANCELED);
         return;
     }
     evi_pool_wait (&op->side->job);
@@ -512,9 +542,8 @@ static void ready_stop (struct ev_loop *loop, ev_op *op)
 /* The socket is the parent's too, who needs it non-blocking still; so is the thread. */
 static void ready_disown (struct ev_loop *loop, ev_op *op)
 {
+    (void) loop;
     op->hint &= (uint8_t) ~EVI_HINT_BLOCKING;
-    if (op->state == EVI_STATE_WAITING)
-        ready_unwait (loop, op);
     op->state = EVI_STATE_IDLE;
 }
 

@@ -86,7 +86,7 @@ static int on_ring_able (const struct evi_ops *ops, const ev_op *op)
 EVI int evi_on_ring_start_now (struct ev_loop *loop, ev_op *op)
 {
     return loop->ops->road == EVI_ROAD_RING && !loop->waiting && on_ring_able (loop->ops, op)
-           && evi_on_ring_submit (loop, op);
+           && evi_sys_same_process (loop->ops->process) && evi_on_ring_submit (loop, op);
 }
 
 /* The ring is about to be made anew, or to be given up: it waits for that. */
@@ -370,6 +370,20 @@ EVI void evi_land_send_zc (struct ev_loop *loop, ev_op *op, int32_t res, uint32_
     else
         on_ring_hold (loop, op, res);
     on_ring_let_go (loop, op);
+}
+
+/* The accepts of 6.10 that do not wait are unknown before: found out by the first. */
+EVI void evi_land_accept (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t flags)
+{
+    int more = (flags & EVI_CQE_F_MORE) != 0;
+
+    if (EVI_UNLIKELY (res == -EINVAL)) {
+        loop->ops->lacks |= EVI_LACKS_CROWDS;
+        res = -EAGAIN;
+    }
+    if (!more)
+        evi_on_ring_leave (loop, op);
+    evi_ready_crowd (loop, op, res, more);
 }
 
 static size_t on_ring_message_size (const ev_op *op)

@@ -348,7 +348,7 @@ static void op_over (struct ev_loop *loop, ev_op *op)
     op_leave_lane (loop, op);
     evi_deadline_stop (loop, op);
     if (op->side)
-        evi_side_stop_timer (loop, op->side);
+        evi_side_rest (loop, op->side);
     op->state = EVI_STATE_OVER;
 }
 

@@ -251,7 +251,7 @@ enum {
     EVI_ROAD_LATER
 }; /* there is no ring; there is; it is about to be made anew */
 
-enum { EVI_LACKS_NOSIGNAL = 1 }; /* ops->lacks */
+enum { EVI_LACKS_NOSIGNAL = 1, EVI_LACKS_CROWDS = 2 }; /* ops->lacks */
 
 /* Zero-copy sends: below so many bytes copying is cheaper; after so many that were copied all the same, too. */
 enum { EVI_ZERO_COPY_BYTES = 16384, EVI_ZERO_COPY_COPIED = 2 };
@@ -399,7 +399,8 @@ EVI void evi_side_free (struct ev_loop *loop, ev_op *op);
 EVI void evi_side_free_all (struct evi_ops *ops);
 /* As evi_deadline_start, at any time. */
 EVI_COLD EVI void evi_side_start_timer (struct ev_loop *loop, ev_op *op, ev_tstamp seconds);
-EVI void evi_side_stop_timer (struct ev_loop *loop, struct evi_side *side);
+EVI void evi_side_rest (struct ev_loop *loop,
+                        struct evi_side *side); /* nothing of it is waited for any more */
 EVI void evi_side_arrive (struct ev_loop *loop, ev_op *op, struct evi_arrival arrival);
 EVI void evi_side_feed (struct ev_loop *loop, struct evi_side *side);
 EVI void evi_side_drop_all (struct ev_loop *loop, ev_op *op); /* nobody is told */
@@ -444,6 +445,9 @@ EVI evi_step evi_ready_begin, evi_ready_begin_position, evi_ready_begin_accept, 
     evi_ready_accept, evi_ready_recv_pool, evi_ready_waitid;
 EVI int evi_ready_unblock (ev_op *op); /* 0 or -errno */
 EVI void evi_ready_reblock (ev_op *op);
+EVI void evi_ready_unwait (struct ev_loop *loop, ev_op *op); /* nothing is waited for any more */
+/* A connection, or why there is none, of those that the ring was asked to take. more: others follow. */
+EVI void evi_ready_crowd (struct ev_loop *loop, ev_op *op, int result, int more);
 /* Reads what lies in memory already, on the spot. Nonzero: that was it. */
 EVI int evi_ready_read_now (struct ev_loop *loop, ev_op *op);
 /* Sends on the spot what a loop without a ring would send a little later, while it is in the processor's cache.

@@ -40,7 +40,7 @@ EVI_APART EVI void evi_side_free (struct ev_loop *loop, ev_op *op)
 {
     struct evi_side *side = op->side;
 
-    evi_side_stop_timer (loop, side);
+    evi_side_rest (loop, side);
     side->op = NULL;
     side->next = loop->ops->sides;
     loop->ops->sides = side;
@@ -60,7 +60,7 @@ EVI void evi_side_free_all (struct evi_ops *ops)
 
 /* ---- deadlines ---- */
 
-EVI void evi_side_stop_timer (struct ev_loop *loop, struct evi_side *side)
+static void side_stop_timer (struct ev_loop *loop, struct evi_side *side)
 {
     if (EVI_LIKELY (!ev_is_active (&side->timer)))
         return;
@@ -68,11 +68,17 @@ EVI void evi_side_stop_timer (struct ev_loop *loop, struct evi_side *side)
     ev_timer_stop (EV_A_ & side->timer);
 }
 
+EVI void evi_side_rest (struct ev_loop *loop, struct evi_side *side)
+{
+    side_stop_timer (loop, side);
+    evi_ready_unwait (loop, side->op);
+}
+
 EVI_COLD EVI void evi_side_start_timer (struct ev_loop *loop, ev_op *op, ev_tstamp seconds)
 {
     struct evi_side *side = evi_op_side (loop, op);
 
-    evi_side_stop_timer (loop, side);
+    side_stop_timer (loop, side);
     ev_timer_set (&side->timer, seconds, seconds); /* one that does not repeat gives back a reference */
     evi_set_priority (&side->timer, ev_priority (op));
     ev_timer_start (EV_A_ & side->timer);
@@ -86,7 +92,7 @@ static void side_late (EV_P_ ev_timer *w, int revents)
 
     (void) revents;
     evi_op_must (side->op->side == side);
-    evi_side_stop_timer (loop, side);
+    side_stop_timer (loop, side);
     evi_op_end_early (loop, side->op, side->op->wish ? side->op->wish : EVI_WISH_TIMEOUT);
 }
 

@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 
 #include <netinet/tcp.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 
 enum { MANY = 20, BIG = 3 << 20 };
@@ -74,6 +75,41 @@ TEST_ENGINES (accept_finds_those_who_came_before_it)
     ck_assert_int_eq (accepted_count, MANY);
     op_settle (loop);
     ck_assert_int_eq (op.calls, MANY);
+    op_stop (loop, &op);
+    for (int i = 0; i < MANY; i++)
+        close (client[i]);
+    close_accepted ();
+    close (listener);
+}
+
+/* Linux 6.10 brought accepts that do not wait, and bundles. */
+static int takes_crowds (void)
+{
+    uint32_t params[30] = { 0 }; /* struct io_uring_params */
+    int fd = test_engine_ring () ? (int) syscall (SYS_io_uring_setup, 1, params) : -1;
+
+    if (fd >= 0)
+        close (fd);
+    return fd >= 0 && (params[5] & 1u << 14); /* features */
+}
+
+TEST_ENGINES (a_ring_takes_a_crowd_of_connections_by_a_few_requests)
+{
+    enum { MANY = 30, FEW = 4 };
+    struct ev_loop *loop = test_loop (0);
+    struct sockaddr_in address;
+    struct op op;
+    int listener = op_listen (&address, MANY), client[MANY];
+    unsigned before;
+
+    accept_begin (loop, &op, listener, 0);
+    op_settle (loop);
+    before = (unsigned) op_stats (loop).ops_ring;
+    for (int i = 0; i < MANY; i++)
+        client[i] = op_client (&address);
+    op_until (loop, &accepted_count, MANY);
+    ck_assert_int_eq ((int) (op_stats (loop).ops_ring - before) > 0, takes_crowds ());
+    ck_assert_uint_le (op_stats (loop).ops_ring - before, FEW);
     op_stop (loop, &op);
     for (int i = 0; i < MANY; i++)
         close (client[i]);

@@ -51,7 +51,8 @@ enum profile_bits {
     P_WIPES_ON_FORK = 1024, /* MADV_WIPEONFORK */
     P_SHOTS =
         2048, /* multishot receives and accepts, buffers to choose from; a cancel tells how far it came */
-    P_QUIET = 4096 /* writes that raise no signal */
+    P_QUIET = 4096, /* writes that raise no signal */
+    P_CROWDS = 8192 /* accepts that do not wait */
 };
 
 struct profile {
@@ -130,6 +131,7 @@ struct cqe {
 
 struct request {
     uint8_t used, opcode, ring, multi;
+    uint8_t dontwait;
     uint8_t skip;      /* no completion if it succeeds */
     uint8_t off_queue; /* one-shot, woken: hears nothing more */
     uint8_t cancelled, at_work, deaf;

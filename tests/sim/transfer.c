@@ -11,7 +11,8 @@
 #include <sys/socket.h>
 
 enum {
-    SHOTS_ACCEPT = 1, /* in ioprio */
+    SHOTS_ACCEPT = 1,   /* in ioprio */
+    SHOTS_DONTWAIT = 2, /* … of an accept */
     SHOTS_RECEIVE = 2,
     CHOOSES = 1 << 5, /* in flags */
     QUIETLY = 0x100,  /* a write, in its flags */
@@ -146,10 +147,12 @@ static void try_accept (struct request *r)
     for (;;) {
         int fd = stream_accept (r->file, (r->flags & SOCK_NONBLOCK) != 0);
 
-        if (fd == -EAGAIN) {
+        if (fd == -EAGAIN && r->dontwait)
+            request_end (r, fd, 0);
+        else if (fd == -EAGAIN)
             transfer_wait (r);
+        if (fd == -EAGAIN)
             return;
-        }
         law_excuse (1);
         if (fd < 0 || !r->multi || !ring_room (transfer_ring (r))) {
             request_end (r, fd, 0);
@@ -235,10 +238,11 @@ static void read_file (struct request *r)
 static int transfer_check (const struct sqe *sqe, int file)
 {
     int kind = file < 0 ? K_NONE : k.files[file].kind, shots = sqe->ioprio != 0;
+    int crowd = sqe->opcode == IORING_OP_ACCEPT && sqe->ioprio & SHOTS_DONTWAIT;
 
     if (file < 0)
         return -EBADF;
-    if (shots && !(k.profile->bits & P_SHOTS))
+    if ((shots && !(k.profile->bits & P_SHOTS)) || (crowd && !(k.profile->bits & P_CROWDS)))
         return -EINVAL;
     if (sqe->opcode == IORING_OP_ACCEPT)
         return kind == K_LISTENER ? 0 : kind == K_SOCKET ? -EINVAL : -ENOTSOCK;
@@ -262,6 +266,7 @@ static void transfer_fill (struct request *r, const struct sqe *sqe)
     r->group = (int16_t) sqe->buf_index;
     r->chooses = (sqe->flags & CHOOSES) != 0;
     r->multi = (sqe->ioprio & (sqe->opcode == IORING_OP_ACCEPT ? SHOTS_ACCEPT : SHOTS_RECEIVE)) != 0;
+    r->dontwait = sqe->opcode == IORING_OP_ACCEPT && sqe->ioprio & SHOTS_DONTWAIT;
     r->events = (gives ? POLLOUT : POLLIN) | POLLERR | POLLHUP;
     r->flags = is_file ? 0 : sqe->op_flags;
 }
