@@ -207,8 +207,6 @@ EVI void evi_ready_accept (struct ev_loop *loop, ev_op *op)
     struct evi_side *side = op->side;
     unsigned most = ready_expects (loop, side);
 
-    if (EVI_UNLIKELY (op->state != EVI_STATE_WAITING)) /* it is at it */
-        return;
     side->took_at = loop->iteration;
     side->taken = 0;
     if (most == 1)
@@ -369,12 +367,14 @@ static void ready_io (EV_P_ ev_io *w, int revents)
     EVI_DOOR;
 
     evi_op_must (op->side == side);
-    if (EVI_LIKELY (!(revents & EV_ERROR))) {
-        evi_op_kind (op)->go_on (loop, op);
+    if (EVI_UNLIKELY (revents & EV_ERROR))
+        evi_ref (loop); /* it was stopped, and gave back a reference that was not its own */
+    if (EVI_UNLIKELY (op->state != EVI_STATE_WAITING)) /* a ring is at it, or it is over */
         return;
-    }
-    evi_ref (loop); /* it was stopped, and gave back a reference that was not its own */
-    ready_end (loop, op, -EBADF);
+    if (EVI_UNLIKELY (revents & EV_ERROR))
+        ready_end (loop, op, -EBADF);
+    else
+        evi_op_kind (op)->go_on (loop, op);
 }
 
 /* ---- threads ---- */

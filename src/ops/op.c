@@ -342,13 +342,10 @@ EVI void evi_op_leave_lane (struct ev_loop *loop, ev_op *op)
     op_leave_lane (loop, op);
 }
 
-/* The engine is finished with it; its last result is yet to be told. */
-static void op_over (struct ev_loop *loop, ev_op *op)
+/* The engine is finished with it; its last result is yet to be told. What helps it rests from then on. */
+EVI_INLINE void op_over (struct ev_loop *loop, ev_op *op)
 {
     op_leave_lane (loop, op);
-    evi_deadline_stop (loop, op);
-    if (op->side)
-        evi_side_rest (loop, op->side);
     op->state = EVI_STATE_OVER;
 }
 
@@ -480,8 +477,10 @@ static int op_end_waiting (struct ev_loop *loop, ev_op *op)
 /* A ring may lose that it was asked. */
 EVI void evi_op_end_early (struct ev_loop *loop, ev_op *op, int wish)
 {
+    if (op->state == EVI_STATE_OVER)
+        return;
     op->wish |= (uint8_t) wish;
-    if (op->state == EVI_STATE_OVER || op_end_waiting (loop, op))
+    if (op_end_waiting (loop, op))
         return;
     if (op_engine (op)->cancel (loop, op))
         evi_op_done (loop, op, -ECANCELED);

@@ -399,8 +399,6 @@ EVI void evi_side_free (struct ev_loop *loop, ev_op *op);
 EVI void evi_side_free_all (struct evi_ops *ops);
 /* As evi_deadline_start, at any time. */
 EVI_COLD EVI void evi_side_start_timer (struct ev_loop *loop, ev_op *op, ev_tstamp seconds);
-EVI void evi_side_rest (struct ev_loop *loop,
-                        struct evi_side *side); /* nothing of it is waited for any more */
 EVI void evi_side_arrive (struct ev_loop *loop, ev_op *op, struct evi_arrival arrival);
 EVI void evi_side_feed (struct ev_loop *loop, struct evi_side *side);
 EVI void evi_side_drop_all (struct ev_loop *loop, ev_op *op); /* nobody is told */

@@ -36,11 +36,20 @@ EVI struct evi_side *evi_op_side (struct ev_loop *loop, ev_op *op)
     return side;
 }
 
+static void side_stop_timer (struct ev_loop *loop, struct evi_side *side)
+{
+    if (EVI_LIKELY (!ev_is_active (&side->timer)))
+        return;
+    evi_ref (loop);
+    ev_timer_stop (EV_A_ & side->timer);
+}
+
 EVI_APART EVI void evi_side_free (struct ev_loop *loop, ev_op *op)
 {
     struct evi_side *side = op->side;
 
-    evi_side_rest (loop, side);
+    side_stop_timer (loop, side);
+    evi_ready_unwait (loop, op);
     side->op = NULL;
     side->next = loop->ops->sides;
     loop->ops->sides = side;
@@ -59,20 +68,6 @@ EVI void evi_side_free_all (struct evi_ops *ops)
 }
 
 /* ---- deadlines ---- */
-
-static void side_stop_timer (struct ev_loop *loop, struct evi_side *side)
-{
-    if (EVI_LIKELY (!ev_is_active (&side->timer)))
-        return;
-    evi_ref (loop);
-    ev_timer_stop (EV_A_ & side->timer);
-}
-
-EVI void evi_side_rest (struct ev_loop *loop, struct evi_side *side)
-{
-    side_stop_timer (loop, side);
-    evi_ready_unwait (loop, side->op);
-}
 
 EVI_COLD EVI void evi_side_start_timer (struct ev_loop *loop, ev_op *op, ev_tstamp seconds)
 {
