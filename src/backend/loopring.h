@@ -53,7 +53,7 @@ enum { EVI_ALARM_NONE, EVI_ALARM_ARMED, EVI_ALARM_REFUSED };
 
 EVI_INLINE uint64_t evi_name (int tag, uint32_t generation, uint32_t id)
 {
-    return (uint64_t) (unsigned) tag << 60 | (uint64_t) (generation & EVI_NAME_GENERATION) << 32 | id;
+    return (uint64_t) ((uint32_t) tag << 28 | (generation & EVI_NAME_GENERATION)) << 32 | id;
 }
 
 EVI_INLINE int evi_name_tag (uint64_t name)

@@ -16,17 +16,19 @@ EVI void evi_feed (struct ev_loop *loop, void *w, int revents)
     ev_watcher *watcher = w;
     int level = evi_level (watcher);
     struct evi_stack *stack = &loop->pending.level[level];
+    unsigned at = stack->count;
 
     if (watcher->pending) { /* it keeps its place (PQ-2) */
         stack->items[watcher->pending - 1].events |= revents;
         return;
     }
-    if (EVI_UNLIKELY (stack->count == stack->room)) {
+    if (EVI_UNLIKELY (at == stack->room)) {
         pending_grow_and_feed (loop, watcher, revents);
         return;
     }
-    stack->items[stack->count++] = (struct evi_item){ watcher, revents };
-    watcher->pending = (int) stack->count;
+    stack->items[at] = (struct evi_item){ watcher, revents };
+    stack->count = at + 1;
+    watcher->pending = (int) at + 1;
     loop->pending.busy |= (uint32_t) 1 << level;
 }
 

@@ -207,15 +207,17 @@ static void bufs_look_away (struct ev_pool *pool, unsigned index)
         bufs_free (pool);
 }
 
-EVI void evi_bufs_show (struct ev_loop *loop, struct ev_pool *pool, void *buf)
+EVI void evi_bufs_fit (struct ev_loop *loop)
 {
     struct evi_ops *ops = loop->ops;
-    unsigned depth = loop->depth ? loop->depth : 1; /* what arrives outside of ev_run is told in the next */
 
-    pool->busy++;
     EVI_FIT (ops->shown, ops->shown_room, ops->shown_count + 1);
-    ops->shown[ops->shown_count++] = (struct evi_shown){ pool, evi_bufs_index (pool, buf), depth };
-    loop->op_started = 1; /* so that somebody comes by when it has been seen */
+}
+
+EVI void evi_bufs_show (struct ev_loop *loop, struct ev_pool *pool, unsigned index)
+{
+    evi_bufs_fit (loop);
+    evi_bufs_show_here (loop, pool, index);
 }
 
 /* Inside a callback that has called ev_run, what outer callbacks look at is left alone. */

@@ -156,7 +156,7 @@ static void fill_data (struct evi_sqe *sqe, const ev_op *op)
     sqe->len = left > EVI_BYTES_MAX ? EVI_BYTES_MAX : (uint32_t) left;
 }
 
-EVI void evi_fill_plain (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
+static void fill_plain (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
 {
     (void) ops;
     sqe->opcode = evi_op_kind (op)->opcode;
@@ -193,7 +193,7 @@ static void fill_recv_pool (const struct evi_ops *ops, struct evi_sqe *sqe, cons
 {
     const struct ev_pool *pool = op->more;
 
-    evi_fill_plain (ops, sqe, op);
+    fill_plain (ops, sqe, op);
     sqe->ioprio = EVI_RECV_MULTISHOT;
     sqe->flags = EVI_SQE_BUFFER_SELECT;
     sqe->buf_index = pool->group;
@@ -225,32 +225,32 @@ static void fill_sendmsg (const struct evi_ops *ops, struct evi_sqe *sqe, const 
 {
     const struct msghdr *message = op->buf;
 
-    evi_fill_plain (ops, sqe, op);
+    fill_plain (ops, sqe, op);
     sqe->op_flags |= MSG_NOSIGNAL | (message->msg_controllen ? 0 : whole_flag (ops, op));
 }
 
 static void fill_write (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
 {
-    evi_fill_plain (ops, sqe, op);
+    fill_plain (ops, sqe, op);
     sqe->op_flags = op->hint & EVI_HINT_LESSER ? 0 : EVI_RWF_NOSIGNAL;
 }
 
 static void fill_fallocate (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
 {
-    evi_fill_plain (ops, sqe, op);
+    fill_plain (ops, sqe, op);
     sqe->addr = (uint64_t) op->offset_to;
 }
 
 static void fill_renameat (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
 {
-    evi_fill_plain (ops, sqe, op);
+    fill_plain (ops, sqe, op);
     sqe->len = (uint32_t) op->fd_to;
     sqe->off = (uintptr_t) op->more;
 }
 
 static void fill_splice (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
 {
-    evi_fill_plain (ops, sqe, op);
+    fill_plain (ops, sqe, op);
     sqe->fd = op->fd_to;
     sqe->off = (uint64_t) op->offset_to;
     sqe->addr = (uint64_t) op->offset;
@@ -268,7 +268,7 @@ static void fill_raw (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_o
     .landed = evi_land_##land
 #define RIDES_AS(name, also, land)                                                           \
     .opcode = EVI_OP_##name, .needs = KINDS_BIT (EVI_OP_##name) | KINDS_BIT (EVI_OP_##also), \
-    .landed = evi_land_##land
+    .fill = fill_plain, .landed = evi_land_##land
 #define RIDES_RAW .fits = fits_raw, .fill = fill_raw, .landed = evi_land_raw
 
 #else
@@ -296,8 +296,9 @@ EVI_HOME const struct evi_op_kind evi_op_kinds[EVI_CODES] = {
     /* waiting on a ring it would hold the port when the process is killed (decision 0010) */
     [EVI_CODE_ACCEPT] = { "accept", EVI_LANE_RECV, EVI_TRAIT_ARRIVES | EVI_TRAIT_MAKES_FD, 0,
                           RIDES (ACCEPT, fits_accept, fill_accept, accept), REPEATS (accept) },
-    [EVI_CODE_CONNECT] = { "connect", EVI_LANE_SEND, EVI_TRAIT_BEGINS, 0, RIDES (CONNECT, NULL, NULL, once),
-                           TRIES (connect), .call = evi_call_connect },
+    [EVI_CODE_CONNECT] = { "connect", EVI_LANE_SEND, EVI_TRAIT_BEGINS, 0,
+                           RIDES (CONNECT, NULL, fill_plain, once), TRIES (connect),
+                           .call = evi_call_connect },
     [EVI_CODE_RECV] = { "recv", EVI_LANE_RECV, EVI_TRAIT_DONTWAIT | EVI_TRAIT_EMPTIES, EVI_TOUCHES_DATA,
                         RIDES (RECV, fits_receive, fill_recv, recv), TRIES (recv) },
     [EVI_CODE_RECV_POOL] = { "recv_pool", EVI_LANE_RECV, EVI_TRAIT_ARRIVES, EVI_TOUCHES_POOL,
@@ -307,8 +308,8 @@ EVI_HOME const struct evi_op_kind evi_op_kinds[EVI_CODES] = {
     [EVI_CODE_SEND_ZC] = { "send_zc", EVI_LANE_SEND, EVI_TRAIT_DONTWAIT | EVI_TRAIT_UNCOPIED, 0,
                            RIDES (SEND, fits_send_zc, fill_send_zc, send_zc), TRIES (send) },
     [EVI_CODE_RECVMSG] = { "recvmsg", EVI_LANE_RECV, EVI_TRAIT_DONTWAIT,
-                           EVI_TOUCHES_DATA | EVI_TOUCHES_MESSAGE, RIDES (RECVMSG, fits_message, NULL, once),
-                           TRIES (recvmsg) },
+                           EVI_TOUCHES_DATA | EVI_TOUCHES_MESSAGE,
+                           RIDES (RECVMSG, fits_message, fill_plain, once), TRIES (recvmsg) },
     [EVI_CODE_SENDMSG] = { "sendmsg", EVI_LANE_SEND, EVI_TRAIT_DONTWAIT, 0,
                            RIDES (SENDMSG, fits_message, fill_sendmsg, sendmsg), TRIES (sendmsg) },
     [EVI_CODE_SHUTDOWN] = { "shutdown", EVI_LANE_SEND, 0, 0, DIRECT (shutdown) },
@@ -316,33 +317,33 @@ EVI_HOME const struct evi_op_kind evi_op_kinds[EVI_CODES] = {
                           DIRECT (socket) },
 
     [EVI_CODE_OPENAT] = { "openat", EVI_LANE_NONE, EVI_TRAIT_ARRIVES | EVI_TRAIT_MAKES_FD, 0,
-                          RIDES (OPENAT, NULL, NULL, once), CACHED (openat) },
+                          RIDES (OPENAT, NULL, fill_plain, once), CACHED (openat) },
     /* before 6.1 a close on the ring may make a later exec fail with ETXTBSY */
     [EVI_CODE_CLOSE] = { "close", EVI_LANE_NONE, EVI_TRAIT_ONCE, EVI_TOUCHES_WORLD,
                          RIDES_AS (CLOSE, SENDMSG_ZC, once), CALLS (close) },
     [EVI_CODE_READ] = { "read", EVI_LANE_RECV, EVI_TRAIT_POSITION, EVI_TOUCHES_DATA | EVI_TOUCHES_WORLD,
-                        RIDES (READ, fits_read, NULL, read), POSITION },
+                        RIDES (READ, fits_read, fill_plain, read), POSITION },
     [EVI_CODE_WRITE] = { "write", EVI_LANE_SEND, EVI_TRAIT_POSITION, EVI_TOUCHES_WORLD,
                          RIDES (WRITE, fits_write, fill_write, write), POSITION },
     [EVI_CODE_READV] = { "readv", EVI_LANE_RECV, EVI_TRAIT_POSITION | EVI_TRAIT_VECTORS,
-                         EVI_TOUCHES_DATA | EVI_TOUCHES_WORLD, RIDES (READV, fits_read, NULL, once),
+                         EVI_TOUCHES_DATA | EVI_TOUCHES_WORLD, RIDES (READV, fits_read, fill_plain, once),
                          POSITION },
     [EVI_CODE_WRITEV] = { "writev", EVI_LANE_SEND, EVI_TRAIT_POSITION | EVI_TRAIT_VECTORS, EVI_TOUCHES_WORLD,
                           RIDES (WRITEV, fits_write, fill_write, write), POSITION },
-    [EVI_CODE_FSYNC] = { "fsync", EVI_LANE_NONE, 0, EVI_TOUCHES_WORLD, RIDES (FSYNC, NULL, NULL, once),
+    [EVI_CODE_FSYNC] = { "fsync", EVI_LANE_NONE, 0, EVI_TOUCHES_WORLD, RIDES (FSYNC, NULL, fill_plain, once),
                          CALLS (fsync) },
     [EVI_CODE_FALLOCATE] = { "fallocate", EVI_LANE_NONE, 0, EVI_TOUCHES_WORLD,
                              RIDES (FALLOCATE, NULL, fill_fallocate, once), CALLS (fallocate) },
     [EVI_CODE_FTRUNCATE] = { "ftruncate", EVI_LANE_NONE, 0, EVI_TOUCHES_WORLD,
-                             RIDES (FTRUNCATE, NULL, NULL, once), CALLS (ftruncate) },
+                             RIDES (FTRUNCATE, NULL, fill_plain, once), CALLS (ftruncate) },
     /* a ring gives it to a worker, whatever is in memory */
     [EVI_CODE_STATX] = { "statx", EVI_LANE_NONE, 0, EVI_TOUCHES_DATA, CACHED (statx) },
     [EVI_CODE_UNLINKAT] = { "unlinkat", EVI_LANE_NONE, 0, EVI_TOUCHES_WORLD,
-                            RIDES (UNLINKAT, NULL, NULL, once), CALLS (unlinkat) },
+                            RIDES (UNLINKAT, NULL, fill_plain, once), CALLS (unlinkat) },
     [EVI_CODE_RENAMEAT] = { "renameat", EVI_LANE_NONE, 0, EVI_TOUCHES_WORLD,
                             RIDES (RENAMEAT, NULL, fill_renameat, once), CALLS (renameat) },
-    [EVI_CODE_MKDIRAT] = { "mkdirat", EVI_LANE_NONE, 0, EVI_TOUCHES_WORLD, RIDES (MKDIRAT, NULL, NULL, once),
-                           CALLS (mkdirat) },
+    [EVI_CODE_MKDIRAT] = { "mkdirat", EVI_LANE_NONE, 0, EVI_TOUCHES_WORLD,
+                           RIDES (MKDIRAT, NULL, fill_plain, once), CALLS (mkdirat) },
     [EVI_CODE_SPLICE] = { "splice", EVI_LANE_NONE, 0, EVI_TOUCHES_WORLD,
                           RIDES (SPLICE, NULL, fill_splice, once), CALLS (splice) },
 

@@ -41,17 +41,12 @@ static void on_ring_learn (struct ev_loop *loop)
 EVI_INLINE_HOT void on_ring_submit (struct ev_loop *loop, ev_op *op, struct evi_sqe *sqe)
 {
     struct evi_ops *ops = loop->ops;
-    const struct evi_op_kind *kind = evi_op_kind (op);
 
-    if (kind->fill)
-        kind->fill (ops, sqe, op);
-    else
-        evi_fill_plain (ops, sqe, op);
+    evi_op_kind (op)->fill (ops, sqe, op);
     if (EVI_UNLIKELY (ops->lenders))
         evi_pinned_use (loop, sqe);
     sqe->user_data = evi_on_ring_name (ops, op); /* also of an entry that is the program's */
     op->state = EVI_STATE_RING;
-    op->epoch = ops->epoch;
     ops->flying++;
     loop->stats.ops_ring++;
 }
@@ -66,7 +61,7 @@ EVI_INLINE_HOT int on_ring_fits (struct ev_loop *loop, ev_op *op)
 
 /* Nothing here can have another thread in it, or be of another process: the road was found open since the last time
  * either could have changed. */
-EVI int evi_on_ring_submit (struct ev_loop *loop, ev_op *op)
+EVI_INLINE_HOT int on_ring_try (struct ev_loop *loop, ev_op *op)
 {
     struct evi_sqe *sqe = on_ring_fits (loop, op) > 0 ? evi_ring_sqe (&loop->ring->ring) : NULL;
 
@@ -78,6 +73,11 @@ EVI int evi_on_ring_submit (struct ev_loop *loop, ev_op *op)
     return 1;
 }
 
+EVI int evi_on_ring_submit (struct ev_loop *loop, ev_op *op)
+{
+    return on_ring_try (loop, op);
+}
+
 static int on_ring_able (const struct evi_ops *ops, const ev_op *op)
 {
     return ops->able >> op->code & 1;
@@ -86,7 +86,7 @@ static int on_ring_able (const struct evi_ops *ops, const ev_op *op)
 EVI int evi_on_ring_start_now (struct ev_loop *loop, ev_op *op)
 {
     return loop->ops->road == EVI_ROAD_RING && !loop->waiting && on_ring_able (loop->ops, op)
-           && evi_sys_same_process (loop->ops->process) && evi_on_ring_submit (loop, op);
+           && evi_sys_same_process (loop->ops->process) && on_ring_try (loop, op);
 }
 
 /* The ring is about to be made anew, or to be given up: it waits for that. */
@@ -414,15 +414,14 @@ EVI_APART static void on_ring_starved (struct ev_loop *loop, ev_op *op)
     evi_bufs_pause (loop, op);
 }
 
-EVI void evi_land_pool (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t flags)
+EVI_APART static void on_ring_pool_special (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t flags)
 {
     struct ev_pool *pool = op->more;
     void *buf = flags & EVI_CQE_F_BUFFER ? evi_bufs_lent (pool, flags >> EVI_CQE_BUFFER_SHIFT) : NULL;
 
-    if (EVI_LIKELY (res > 0)
-        || (res == 0 && evi_sys_datagrams (op->fd))) { /* an empty datagram is not the end */
-        evi_op_received (loop, op, res, buf);
-        if (EVI_UNLIKELY (!(flags & EVI_CQE_F_MORE)))
+    if (res > 0 || (res == 0 && evi_sys_datagrams (op->fd))) { /* an empty datagram is not the end */
+        evi_op_arrive (loop, op, res, buf, 0);
+        if (!(flags & EVI_CQE_F_MORE))
             on_ring_go_on (loop, op);
         return;
     }
@@ -432,6 +431,30 @@ EVI void evi_land_pool (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t f
         on_ring_starved (loop, op);
     else
         evi_land_once (loop, op, res, flags);
+}
+
+/* It goes on, and what came is the first since the last callback. */
+EVI_INLINE_HOT int on_ring_pool_simple (const ev_op *op, int32_t res, uint32_t flags)
+{
+    const uint32_t usual = EVI_CQE_F_MORE | EVI_CQE_F_BUFFER;
+
+    return res > 0 && (flags & usual) == usual && !op->side && !op->wish && !ev_is_pending (op);
+}
+
+EVI_COLD static void on_ring_pool_grow (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t flags)
+{
+    evi_bufs_fit (loop);
+    evi_land_pool (loop, op, res, flags);
+}
+
+EVI void evi_land_pool (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t flags)
+{
+    if (EVI_UNLIKELY (loop->ops->shown_count == loop->ops->shown_room))
+        on_ring_pool_grow (loop, op, res, flags);
+    else if (EVI_LIKELY (on_ring_pool_simple (op, res, flags)))
+        evi_op_receive (loop, op, res, flags >> EVI_CQE_BUFFER_SHIFT);
+    else
+        on_ring_pool_special (loop, op, res, flags);
 }
 
 EVI void evi_land_raw (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t flags)

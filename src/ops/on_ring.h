@@ -8,17 +8,22 @@
 
 #include "../backend/loopring.h"
 
-/* Of a row that does not say otherwise: parameters are where a submission has them. */
-EVI void evi_fill_plain (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op);
-
 /* ---- on_ring.c ---- */
+
+_Static_assert((int) EVI_GENERATION == (int) EVI_NAME_GENERATION, "a name has room for it");
+
+/* The upper half of evi_name of who has that slot. */
+EVI_INLINE uint32_t evi_on_ring_call_sign (const struct evi_slot *slot)
+{
+    return (uint32_t) EVI_NAME_OP << 28 | slot->generation;
+}
 
 /* Of all requests of an operation, from its start to its end. */
 EVI_INLINE uint64_t evi_on_ring_name (const struct evi_ops *ops, const ev_op *op)
 {
     unsigned place = (unsigned) op->active - 1;
 
-    return evi_name (EVI_NAME_OP, ops->slots[place].generation, place);
+    return (uint64_t) evi_on_ring_call_sign (&ops->slots[place]) << 32 | place;
 }
 
 /* What has that name; NULL: nothing any more. */
@@ -27,7 +32,7 @@ EVI_INLINE_HOT ev_op *evi_on_ring_owner (const struct evi_ops *ops, uint64_t nam
     uint32_t place = (uint32_t) name;
 
     if (EVI_UNLIKELY (place >= ops->slot_count
-                      || name != evi_name (EVI_NAME_OP, ops->slots[place].generation, place)))
+                      || (uint32_t) (name >> 32) != evi_on_ring_call_sign (&ops->slots[place])))
         return NULL;
     return ops->slots[place].op;
 }

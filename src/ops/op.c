@@ -56,7 +56,6 @@ EVI_INLINE_HOT void op_activate_here (struct ev_loop *loop, ev_op *op)
     op->wish = op->hint = 0;
     ops->slot_free = ops->slots[at].next;
     ops->slots[at].op = op;
-    ops->active++;
     evi_watcher_start (loop, op, (int) at + 1);
     loop->stats.op_starts++;
 }
@@ -77,10 +76,9 @@ EVI_INLINE_HOT void op_deactivate_here (struct ev_loop *loop, ev_op *op)
     EVI_ASSERT (slot->op == op && !(op->hint & EVI_HINT_LANE) && !evi_op_flies (op));
     evi_deadline_stop (loop, op);
     slot->op = NULL;
-    slot->generation++;
+    slot->generation = (slot->generation + 1) & EVI_GENERATION;
     slot->next = ops->slot_free;
     ops->slot_free = at;
-    ops->active--;
     op->state = EVI_STATE_IDLE;
     evi_watcher_stop (loop, op);
 }
@@ -218,7 +216,7 @@ EVI_INLINE_HOT int op_starts_straight (const struct ev_loop *loop, const ev_op *
            && evi_sys_same_process (ops->process);
 }
 
-EVI_INLINE_HOT void op_start_straight (struct ev_loop *loop, ev_op *op)
+EVI_APART static void op_start_straight (struct ev_loop *loop, ev_op *op)
 {
     op_activate_here (loop, op);
     if (op->limit > 0)
@@ -354,20 +352,15 @@ EVI void evi_op_arrive (struct ev_loop *loop, ev_op *op, ssize_t result, void *b
     if (last)
         op_over (loop, op);
     if (buf)
-        evi_bufs_show (loop, op->more, buf);
+        evi_bufs_show (loop, op->more, evi_bufs_index (op->more, buf));
     evi_side_arrive (loop, op, (struct evi_arrival){ result, buf, op->moved, last });
 }
 
-/* The first since the last callback lies in the operation itself. */
-EVI void evi_op_received (struct ev_loop *loop, ev_op *op, ssize_t result, void *buf)
+EVI void evi_op_receive (struct ev_loop *loop, ev_op *op, ssize_t result, unsigned index)
 {
-    if (EVI_UNLIKELY (op->side || op->wish || ev_is_pending (op) || !buf)) {
-        evi_op_arrive (loop, op, result, buf, 0);
-        return;
-    }
-    evi_bufs_show (loop, op->more, buf);
     op->result = result;
-    op->buf = buf;
+    op->buf = evi_bufs_lent (op->more, index);
+    evi_bufs_show_here (loop, op->more, index);
     loop->op_told = 1;
     evi_feed (loop, op, EV_OP | EV_OP_MORE);
 }
@@ -379,7 +372,7 @@ EVI void evi_op_arrive_here (struct ev_loop *loop, ev_op *op, ssize_t result, vo
         return;
     }
     if (buf)
-        evi_bufs_show (loop, op->more, buf);
+        evi_bufs_show (loop, op->more, evi_bufs_index (op->more, buf));
     op->result = result;
     op->buf = buf;
     ev_invoke (EV_A_ op, EV_OP | EV_OP_MORE);
@@ -694,8 +687,11 @@ EVI void evi_ops_close (struct ev_loop *loop)
 
 static void ops_verify_slots (const struct evi_ops *ops)
 {
-    unsigned active = 0, flying = 0;
+    unsigned vacant = 0, active = 0, flying = 0;
 
+    for (unsigned at = ops->slot_free; at < ops->slot_count && vacant < ops->slot_count;
+         at = ops->slots[at].next)
+        vacant++;
     for (unsigned at = 0; at < ops->slot_count; at++) {
         const ev_op *op = ops->slots[at].op;
 
@@ -708,7 +704,7 @@ static void ops_verify_slots (const struct evi_ops *ops)
         active++;
         flying += evi_op_flies (op);
     }
-    if (active != ops->active || flying != ops->flying)
+    if (active + vacant != ops->slot_count || flying != ops->flying)
         evi_broken ("ev_verify", "the operations are miscounted");
 }
 

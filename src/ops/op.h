@@ -130,8 +130,7 @@ struct evi_op_kind {
     uint64_t needs;  /* … bits of the opcodes that it must have for that */
     int (*fits) (struct ev_loop *loop,
                  ev_op *op); /* does it take this one? 1: yes, 0: no, -errno. NULL: it does */
-    void (*fill) (const struct evi_ops *ops, struct evi_sqe *sqe,
-                  const ev_op *op); /* the submission; NULL: a copy */
+    void (*fill) (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op); /* the submission */
     void (*landed) (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t flags); /* NULL: never on a ring */
     /* without one */
     void (*begin) (struct ev_loop *loop, ev_op *op);
@@ -217,10 +216,11 @@ struct evi_fact {
 };
 
 struct evi_lane {
-    ev_op *head;              /* the one that runs; the others behind it by next, head->prev is the last */
-    uint8_t dry;              /* the last try found nothing more: wait for readiness before the next … */
-    uint32_t dry_at;          /* … if that starts soon: iteration. Later the number may be another file */
-    uint32_t told;            /* loop->op_tellings when the last one was done */
+    ev_op *head;     /* the one that runs; the others behind it by next, head->prev is the last */
+    uint32_t told;   /* loop->op_tellings when the last one was done */
+    uint32_t dry_at; /* the iteration of … */
+    uint8_t dry; /* … a try that found nothing more: one that starts soon waits for readiness first. Later
+                               * the number may be another file */
     struct evi_fact direct;   /* it is read past the page cache */
     struct evi_fact terminal; /* a write to it may sleep, whatever it was asked */
     struct evi_fact serves;   /* a receive on it would hold its port */
@@ -228,12 +228,16 @@ struct evi_lane {
     uint64_t socket;          /* of `copied` (evi_sys_socket_id) */
 };
 
+_Static_assert(sizeof (struct evi_lane) == 32, "two to a cache line, and found by shifts");
+
 /* Each active operation has one: op->active counts them from 1. */
 struct evi_slot {
     ev_op *op;           /* NULL: it is free */
-    uint32_t generation; /* how many have had it: part of the names of their requests */
+    uint32_t generation; /* how many have had it, up to EVI_GENERATION: part of the names of their requests */
     uint32_t next;       /* … the next free one */
 };
+
+enum { EVI_GENERATION = 0x0fffffff };
 
 _Static_assert(sizeof (struct evi_slot) <= 16, "four slots to a cache line");
 
@@ -259,7 +263,7 @@ enum { EVI_ZERO_COPY_BYTES = 16384, EVI_ZERO_COPY_COPIED = 2 };
 struct evi_ops {
     struct ev_loop *loop;
     struct evi_slot *slots;
-    unsigned slot_count, slot_free, active;
+    unsigned slot_count, slot_free;
     ev_op **queue; /* of those that wait to be handed to an engine; NULL: taken back */
     unsigned queued, queue_room;
     struct evi_lane (*lanes)[EVI_LANES]; /* by descriptor */
@@ -321,8 +325,9 @@ EVI void evi_op_done_active (struct ev_loop *loop, ev_op *op, ssize_t result);
 EVI void evi_op_leave_lane (struct ev_loop *loop, ev_op *op);
 /* One of several results. last: the engine is finished with it. */
 EVI void evi_op_arrive (struct ev_loop *loop, ev_op *op, ssize_t result, void *buf, int last);
-/* … of a receiver, in a buffer of its pool. */
-EVI void evi_op_received (struct ev_loop *loop, ev_op *op, ssize_t result, void *buf);
+/* … of a receiver that has no side and is not pending, in a buffer that the kernel chose, which there is room to note: it
+ * lies in the operation itself. */
+EVI void evi_op_receive (struct ev_loop *loop, ev_op *op, ssize_t result, unsigned index);
 /* A receiver's, in the callback of its readiness: its own callback need not wait. It may end the operation. */
 EVI void evi_op_arrive_here (struct ev_loop *loop, ev_op *op, ssize_t result, void *buf);
 /* Its turn has come: its predecessor in the lane, or in the chain, is done, and yet to be told. */
@@ -511,7 +516,18 @@ EVI void *evi_bufs_lent (struct ev_pool *pool, unsigned index); /* the kernel ha
 EVI void evi_bufs_gather (struct ev_pool *pool);                /* all that are not lent are free here */
 EVI void evi_bufs_unneeded (struct ev_pool *pool, void *buf);   /* lent, but nobody will look at it */
 /* A lent buffer is, or will be, seen by a callback: it goes back when that has returned, unless it is kept. */
-EVI void evi_bufs_show (struct ev_loop *loop, struct ev_pool *pool, void *buf);
+EVI void evi_bufs_show (struct ev_loop *loop, struct ev_pool *pool, unsigned index);
+EVI void evi_bufs_fit (struct ev_loop *loop); /* there is room to note one more */
+/* … if there is. */
+EVI_INLINE_HOT void evi_bufs_show_here (struct ev_loop *loop, struct ev_pool *pool, unsigned index)
+{
+    struct evi_ops *ops = loop->ops;
+    unsigned depth = loop->depth ? loop->depth : 1; /* what arrives outside of ev_run is told in the next */
+
+    pool->busy++;
+    ops->shown[ops->shown_count++] = (struct evi_shown){ pool, index, depth };
+    loop->op_started = 1; /* so that somebody comes by when it has been seen */
+}
 EVI void evi_bufs_seen (struct ev_loop *loop); /* all callbacks have returned */
 EVI void evi_bufs_unshow (struct ev_loop *loop, struct ev_pool *pool,
                           void *buf); /* none will see it any more */

@@ -120,8 +120,10 @@ static void orphans_take (struct ev_loop *loop, struct evi_ring *ring)
     ops->orphans = lost;
     evi_fd_own (loop, &lost->io, orphans_hung_up, lost->leash, EV_MAXPRI);
     for (unsigned at = 0; at < ops->slot_count; at++)
-        if (ops->slots[at].op && evi_op_flies (ops->slots[at].op))
+        if (ops->slots[at].op && evi_op_flies (ops->slots[at].op)) {
             ops->slots[at].op->state = EVI_STATE_ORPHAN;
+            ops->slots[at].op->epoch = lost->epoch;
+        }
     ops->flying = 0;
     loop->stats.rings_lost++;
 }
