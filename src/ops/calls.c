@@ -226,12 +226,12 @@ static ssize_t calls_try_now (const ev_op *op, const struct iovec *vec, int coun
 
 /* A pipe that is ready takes PIPE_BUF bytes without sleeping (pipe(7)). Of all else, a terminal above all, readiness
  * promises no such thing: it is made non-blocking for this one call. */
-static ssize_t calls_write_stream (const ev_op *op, const struct iovec *vec, int count)
+static ssize_t calls_write_stream (const ev_op *op, const struct iovec *vec, int count, int kind)
 {
     struct iovec first[CALLS_VECTORS];
     ssize_t put;
 
-    if (evi_sys_kind (op->fd) == EVI_KIND_PIPE)
+    if (kind == EVI_KIND_PIPE)
         return evi_sys_writev_quiet (op->fd, first, calls_first (vec, count, PIPE_BUF, first));
     evi_sys_nonblocking (op->fd, 1);
     put = evi_sys_writev_quiet (op->fd, vec, count);
@@ -240,7 +240,7 @@ static ssize_t calls_write_stream (const ev_op *op, const struct iovec *vec, int
 }
 
 /* One that is ready gives what is there. */
-static ssize_t calls_try_ready (const ev_op *op, const struct iovec *vec, int count)
+static ssize_t calls_try_ready (const ev_op *op, const struct iovec *vec, int count, int kind)
 {
     int events = evi_op_reads (op) ? POLLIN : POLLOUT, nonblocking = evi_sys_fd_nonblocking (op->fd);
     int ready = nonblocking > 0 ? events : evi_sys_poll_one (op->fd, events, 0);
@@ -251,29 +251,30 @@ static ssize_t calls_try_ready (const ev_op *op, const struct iovec *vec, int co
         return -EAGAIN;
     if (evi_op_reads (op))
         return evi_sys_readv (op->fd, vec, count, -1);
-    return nonblocking ? evi_sys_writev_quiet (op->fd, vec, count) : calls_write_stream (op, vec, count);
+    return nonblocking ? evi_sys_writev_quiet (op->fd, vec, count)
+                       : calls_write_stream (op, vec, count, kind);
 }
 
-static ssize_t calls_try_stream (ev_op *op)
+static ssize_t calls_try_stream (ev_op *op, int kind)
 {
     struct iovec one;
     int count;
     const struct iovec *vec = evi_op_vector (op, &one, &count);
     ssize_t result = calls_try_now (op, vec, count);
 
-    return result == -EOPNOTSUPP ? calls_try_ready (op, vec, count) : result;
+    return result == -EOPNOTSUPP ? calls_try_ready (op, vec, count, kind) : result;
 }
 
 /* It would have to wait. For what? A call that moves nothing knows what can never be read, or written to; and who wants
  * no bytes has them. */
-static ssize_t calls_prospects (const ev_op *op, int socket)
+static ssize_t calls_prospects (const ev_op *op, int kind)
 {
     struct iovec one;
     int count;
     const struct iovec *vec = evi_op_vector (op, &one, &count);
     ssize_t answer = 0;
 
-    if (!socket)
+    if (kind != EVI_KIND_SOCKET)
         answer =
             evi_op_reads (op) ? evi_sys_readv (op->fd, NULL, 0, -1) : evi_sys_writev (op->fd, NULL, 0, -1);
     if (answer < 0)
@@ -283,13 +284,17 @@ static ssize_t calls_prospects (const ev_op *op, int socket)
 
 EVI ssize_t evi_try_position (ev_op *op)
 {
-    int socket = evi_sys_kind (op->fd) == EVI_KIND_SOCKET;
+    int kind = evi_sys_kind (op->fd);
     ssize_t result;
 
+    if (kind < 0)
+        return kind;
+    if (kind == EVI_KIND_FILE && op->offset < 0)
+        return EVI_TRY_IN_THREAD;
     if (EVI_UNLIKELY (!op->buf && op->size && evi_op_kind (op)->traits & EVI_TRAIT_VECTORS))
         return -EFAULT; /* a ring looks at the vectors first */
-    result = socket ? calls_try_socket (op) : calls_try_stream (op);
-    return result == -EAGAIN && op->state != EVI_STATE_WAITING ? calls_prospects (op, socket) : result;
+    result = kind == EVI_KIND_SOCKET ? calls_try_socket (op) : calls_try_stream (op, kind);
+    return result == -EAGAIN && op->state != EVI_STATE_WAITING ? calls_prospects (op, kind) : result;
 }
 
 EVI ssize_t evi_call_position (const ev_op *op, struct evi_job *job)

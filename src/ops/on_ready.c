@@ -478,14 +478,10 @@ EVI int evi_ready_read_now (struct ev_loop *loop, ev_op *op)
     return 1;
 }
 
-/* They go by what the descriptor is. */
+/* At the current position it goes by what the descriptor is. */
 EVI void evi_ready_begin_position (struct ev_loop *loop, ev_op *op)
 {
-    int kind = op->offset >= 0 ? EVI_KIND_FILE : evi_sys_kind (op->fd);
-
-    if (kind < 0)
-        evi_op_done (loop, op, kind);
-    else if (kind != EVI_KIND_FILE)
+    if (op->offset < 0)
         evi_ready_attempt (loop, op);
     else if (!evi_ready_read_now (loop, op))
         evi_ready_thread (loop, op);
