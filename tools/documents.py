@@ -4,7 +4,8 @@
 - each word of the glossary in src/README.md is part of a name in src/, or in its comments where it is no name;
 - every `name_with_underscores`, `file.c` and `folder/` that the living documents set in backquotes is in the tree
   (a * stands for anything; names of the kernel's, libev's and of programs are listed below);
-- every relative link of any document leads to a file, and to a heading of it.
+- every relative link of any document leads to a file, and to a heading of it, and not out of the tree;
+- no document names a folder that is neither of the tree, nor made by its verbs, nor one that every machine has.
 
 Usage: documents.py. Exit code 1 when something is broken."""
 import fnmatch
@@ -17,6 +18,8 @@ LIVING = ["README.md", "CONTRIBUTING.md", "src/README.md", "doc/ARCHITECTURE.md"
 NAMING = ("src", "include", "compat", "tests", "tools", "cmd", "bench", "examples", "meson.build", "meson_options.txt", "dev")
 # Said of the seed, or of what is not kept in the tree.
 STRANGE = {"iouring_*", "dist/*", "out/*", "build/*"}
+MADE = {".reuse", "build", "build-fuzz", "dist", "out", "packages", "release", "subprojects"}
+MACHINE = {"/dev", "/etc", "/proc", "/sys", "/usr", "/var"}
 
 
 def read(path):
@@ -78,10 +81,22 @@ def check_links(files):
             goal = os.path.normpath(os.path.join(os.path.dirname(document), path)) if path else document
             if re.match(r"[a-z]+:", link):
                 continue
-            if not os.path.exists(os.path.join(ROOT, goal)):
+            if goal.startswith("..") or not os.path.exists(os.path.join(ROOT, goal)):
                 yield "%s: links to %s, which is not there" % (document, link)
             elif heading and goal.endswith(".md") and heading not in headings(read(goal)):
                 yield "%s: links to %s, which has no such heading" % (document, link)
+
+
+def check_folders(files):
+    """Paths are words with a slash that end in one or in a dot and letters, or begin at the root or above."""
+    known = {part for file in files for part in os.path.dirname(file).split(os.sep)} | MADE
+    for document in (file for file in files if file.endswith(".md")):
+        text = re.sub(r"\]\([^)\s]+\)|\w+://\S+", "", read(document))
+        for path in sorted(set(re.findall(r"(?<![\w/.$-])(?:\.{1,2}|~|[\w.-]+)?/[\w./-]*", text))):
+            first = path.split("/")[0] or "/" + path.split("/")[1]
+            looks = first[0] in "/.~" or re.search(r"/$|\.[a-z]{1,5}$", path)
+            if looks and first not in known | MACHINE | {"."} and len(path) > 1:
+                yield "%s: %s is of no folder here" % (document, path)
 
 
 def main():
@@ -89,7 +104,7 @@ def main():
     names = {name for file in files if file.startswith(NAMING) and not file.endswith(".md")
              for name in re.findall(r"\w+", read(file))}
     names |= {os.path.basename(file).split(".")[0] for file in files}
-    faults = list(check_glossary(files)) + list(check_names(files, names)) + list(check_links(files))
+    faults = list(check_glossary(files)) + list(check_names(files, names)) + list(check_links(files)) + list(check_folders(files))
     print("\n".join(faults + ["documents: %d words, %d documents, %d faults" % (len(glossary()), len(LIVING), len(faults))]))
     return bool(faults)
 
