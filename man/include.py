@@ -28,6 +28,10 @@ def main():
 
     with open(page, encoding="utf-8") as file:
         text = MARK.sub(include, file.read())
+    title = text[:text.index("(")]
+    plain = title.replace("+", "p")  # scdoc wants letters and digits
+    text = plain + text[len(title):]
+    text = re.sub(r"\+\+(?=.)", r"\\+\\+", text)  # at the end of a line it breaks the line
     if "\n@" in text:
         sys.exit("%s: a line starts with @ and is no mark" % page)
     result = subprocess.run([scdoc], input=text.encode(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
@@ -36,7 +40,7 @@ def main():
     with open(out, "wb") as file:
         if b"\n.TS" in result.stdout:
             file.write(b"'\\\" t\n")  # tells man that there are tables, which older ones guess
-        file.write(result.stdout)
+        file.write(result.stdout.replace(b'.TH "%s"' % plain.encode(), b'.TH "%s"' % title.encode(), 1))
     with open(depfile, "w", encoding="utf-8") as file:
         file.write("%s: %s\n" % (out, " ".join(used)))
 
