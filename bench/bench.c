@@ -96,12 +96,32 @@ void bench_add (struct bench_span *sum, const struct bench_span *span)
     sum->preempted += span->preempted;
 }
 
+static void report_open (const struct bench_span *span, long events)
+{
+    printf ("{\"events\": %ld, \"wall_ns\": %lld, \"user_ns\": %lld, \"sys_ns\": %lld, \"slept\": %lld, "
+            "\"preempted\": %lld, ",
+            events, (long long) span->wall_ns, (long long) span->user_ns, (long long) span->sys_ns,
+            (long long) span->slept, (long long) span->preempted);
+}
+
+static void report_close (const char *library)
+{
+    printf ("\"library\": \"%s\"}\n", library);
+}
+
 void bench_report (const struct bench_span *span, long events, const char *library)
 {
-    printf ("{\"events\": %ld, \"wall_ns\": %lld, \"user_ns\": %lld, \"sys_ns\": %lld, "
-            "\"slept\": %lld, \"preempted\": %lld, \"library\": \"%s\"}\n",
-            events, (long long) span->wall_ns, (long long) span->user_ns, (long long) span->sys_ns,
-            (long long) span->slept, (long long) span->preempted, library);
+    report_open (span, events);
+    report_close (library);
+}
+
+void bench_report_latency (const struct bench_span *span, const struct latency *latency, long events,
+                           const char *library)
+{
+    report_open (span, events);
+    printf ("\"p50\": %lld, \"p99\": %lld, \"p999\": %lld, ", (long long) latency_part (latency, 0.5),
+            (long long) latency_part (latency, 0.99), (long long) latency_part (latency, 0.999));
+    report_close (library);
 }
 
 void bench_value (const char *name, double value, const char *library)
@@ -174,7 +194,9 @@ static const struct option option_names[] = {
     { "file", required_argument, 0, 'f' },        { "timers", required_argument, 0, 't' },
     { "events", required_argument, 0, 'e' },      { "cpu", required_argument, 0, 'p' },
     { "client-cpu", required_argument, 0, 'q' },  { "mode", required_argument, 0, 'm' },
-    { "collect", required_argument, 0, 'g' },     { 0, 0, 0, 0 },
+    { "collect", required_argument, 0, 'g' },     { "program", required_argument, 0, 'P' },
+    { "from", required_argument, 0, 'F' },        { "to", required_argument, 0, 'T' },
+    { "address", required_argument, 0, 'A' },     { 0, 0, 0, 0 },
 };
 
 struct bench_options bench_options (int argc, char **argv)
@@ -188,6 +210,10 @@ struct bench_options bench_options (int argc, char **argv)
         .size = 64,
         .depth = 1,
         .file = "bench-file",
+        .program = "",
+        .from = "",
+        .to = "",
+        .address = "127.0.0.1",
         .timers = 1000,
         .events = 20000,
         .cpu = -1,
@@ -242,6 +268,18 @@ struct bench_options bench_options (int argc, char **argv)
             break;
         case 'g':
             o.collect = atoi (optarg);
+            break;
+        case 'F':
+            o.from = optarg;
+            break;
+        case 'T':
+            o.to = optarg;
+            break;
+        case 'A':
+            o.address = optarg;
+            break;
+        case 'P':
+            o.program = optarg;
             break;
         default:
             exit (2);

@@ -4,6 +4,8 @@
 #ifndef BENCH_H_
 #define BENCH_H_
 
+#include "latency.h"
+
 #include <stdint.h>
 
 /* Everything a question can be asked with. Counts are bounded: a run ends by count, not by time. */
@@ -17,6 +19,10 @@ struct bench_options {
     int depth;           /* files: reads under way at once */
     int direct;          /* files: 1 goes past the page cache */
     const char *file;    /* files: what is read */
+    const char *from;    /* bulk: a network namespace to send from … */
+    const char *to;      /* … and one to send to; "": as it is */
+    const char *address; /* bulk: where the receiver listens */
+    const char *program; /* served: whose server it is */
     int collect;    /* files, by operations: microseconds that completions may gather before they are told */
     int timers;     /* timers, memory */
     long events;    /* measured events: callbacks, messages or timer operations */
@@ -45,6 +51,9 @@ void bench_add (struct bench_span *sum, const struct bench_span *span);
 
 /* Prints the one line run.py reads. `library` is the file that did the work. */
 void bench_report (const struct bench_span *span, long events, const char *library);
+/* The same line, and how long the middle one took, and the slowest but one in a hundred, in a thousand. */
+void bench_report_latency (const struct bench_span *span, const struct latency *latency, long events,
+                           const char *library);
 /* The same line with nothing but a name and a number: for counts that are not time. */
 void bench_value (const char *name, double value, const char *library);
 

@@ -68,6 +68,6 @@ int main (int argc, char **argv)
     ev_io_start (EV_A_ & listener);
     ev_run (EV_A_ 0);
     echo_close (&work);
-    bench_report (&work.span, o.events, bench_loop_library ());
+    echo_report (&work, bench_loop_library ());
     return 0;
 }

@@ -1,6 +1,6 @@
 /* loop.c: opens a loop with exactly one backend. See loop.h.
  * The programs are linked with "some libev.so.4"; LD_LIBRARY_PATH decides which, so the peers that share the ev API
- * also share every byte of the program. Called by: pipes.c, scale.c, echo.c, timers.c, memory.c. */
+ * also share every byte of the program. Called by: every program of the ev API. */
 #define _GNU_SOURCE
 #include "loop.h"
 #include "bench.h"

@@ -95,6 +95,6 @@ int main (int argc, char **argv)
     ev_op_stop (loop, &accepting);
     echo_close (&work);
     ops_check (loop, &o);
-    bench_report (&work.span, o.events, bench_loop_library ());
+    echo_report (&work, bench_loop_library ());
     return 0;
 }

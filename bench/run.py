@@ -21,9 +21,11 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 STOCK, HAND = "stock-epoll", "hand-ring"
-AGAIN = {STOCK: "stock-again", HAND: "hand-again"}  # A/A: what differs from 1 there is noise
+RAW = "raw-epoll"
+AGAIN = {STOCK: "stock-again", HAND: "hand-again", RAW: "raw-again"}  # A/A: what differs from 1 there is noise
 DEADLINE = 120  # seconds for one run of one program; the longest cells take three
 SKIP = 77
+BUILD = "{build}"  # in an argument of a peer: where the programs are
 
 
 # ---- who is asked ------------------------------------------------------------------------------
@@ -32,30 +34,30 @@ SKIP = 77
 class Peer:
     """One column of the report: a program and the library it is to load."""
 
-    def __init__(self, name, folder=None, backend=None, program=None, prefix="", extra=(), ring=None):
+    def __init__(self, name, folder=None, backend=None, program=None, prefix="", extra=(), variables=None):
         self.name, self.folder, self.backend, self.program = name, folder, backend, program
-        self.prefix, self.extra, self.ring = prefix, list(extra), ring
+        self.prefix, self.extra, self.variables = prefix, list(extra), variables or {}
 
     def command(self, build, question, cell):
         program = QUESTIONS[question].program
+        extra = [word.replace(BUILD, build) for word in self.extra]
         if self.program:
-            return [os.path.join(build, self.program), "--mode", program] + cell.arguments + self.extra
-        return [os.path.join(build, self.prefix + program), "--backend", self.backend] + cell.arguments + self.extra
+            return [os.path.join(build, self.program), "--mode", program] + cell.arguments + extra
+        return [os.path.join(build, self.prefix + program), "--backend", self.backend] + cell.arguments + extra
 
     def environment(self):
         variables = {k: v for k, v in os.environ.items() if not k.startswith(("LIBEV", "EVRING", "LD_"))}
         if self.folder:
             variables["LD_LIBRARY_PATH"] = self.folder
-        if self.ring:
-            variables["EVRING_RING"] = self.ring
-        return variables
+        return {**variables, **self.variables}
 
     def answers(self, question, cell):
         return self.name in QUESTIONS[question].peers and not (self.program and cell.only_ev)
 
     def exists(self, build):
         if self.program:
-            return os.path.exists(os.path.join(build, self.program))
+            needed = [os.path.join(build, self.program), *(word.replace(BUILD, build) for word in self.extra if BUILD in word)]
+            return all(map(os.path.exists, needed))
         return bool(self.folder) and os.path.exists(os.path.join(self.folder, "libev.so.4"))
 
 
@@ -68,6 +70,9 @@ def stock_folder():
     return None
 
 
+CAREFUL = ["--program", BUILD + "/../examples/op_echo"]  # deadlines, errors, slow clients: what people copy
+
+
 def peers_known(stock, evring):
     return [
         Peer(STOCK, stock, "epoll"),
@@ -75,7 +80,7 @@ def peers_known(stock, evring):
         Peer("stock-uring", stock, "iouring"),
         Peer("evring-epoll", evring, "epoll"),
         Peer("evring-uring", evring, "iouring"),
-        Peer("evring-uring-2-chains", evring, "iouring", ring="cq=64,sq=64"),
+        Peer("evring-uring-2-chains", evring, "iouring", variables={"EVRING_RING": "cq=64,sq=64"}),
         Peer("evring-ops", evring, "iouring", prefix="ops_"),
         Peer("evring-ops-tuned", evring, "iouring", prefix="ops_", extra=["--mode", "pool", "--collect", "50"]),
         Peer("evring-ops-pool", evring, "iouring", prefix="ops_", extra=["--mode", "pool"]),
@@ -83,17 +88,30 @@ def peers_known(stock, evring):
         Peer("evring-ops-ready", evring, "epoll", prefix="ops_"),
         Peer(HAND, program="peer_hand"),
         Peer(AGAIN[HAND], program="peer_hand"),
-        Peer("raw-epoll", program="peer_epoll"),
+        Peer(RAW, program="peer_epoll"),
+        Peer(AGAIN[RAW], program="peer_epoll"),
+        Peer("op_echo", program="served", extra=CAREFUL, variables={"LIBEV_FLAGS": "128"}),
+        Peer("op_echo-ready", program="served", extra=CAREFUL, variables={"LIBEV_FLAGS": "4", "EVRING_OPS": "ready"}),
+        Peer("evring-send", evring, "iouring", extra=["--mode", "send"]),
+        Peer("evring-send-zc", evring, "iouring", extra=["--mode", "zc"]),
         Peer("raw-ring", program="peer_ring"),
         Peer("libuv", program="peer_uv"),
         Peer("libuv-any-core", program="peer_uv", extra=["--cpu", "-1"]),
         Peer("libevent", program="peer_event"),
+        Peer("asio", program="peer_asio"),
+        Peer("asio-uring", program="peer_asio_uring"),
         Peer("pread", program="peer_plain"),
     ]
 
 
 READINESS = [STOCK, AGAIN[STOCK], "stock-uring", "evring-epoll", "evring-uring", "raw-epoll", "raw-ring", "libuv",
              "libevent"]
+ECHOES = [*READINESS, "asio", "asio-uring"]
+THREADS = [STOCK, AGAIN[STOCK], "evring-epoll", "evring-uring", RAW, "libuv"]
+LIVES = [STOCK, AGAIN[STOCK], "evring-epoll", "evring-uring", RAW, "libuv", "libevent"]
+DATAGRAMS = [STOCK, AGAIN[STOCK], "evring-epoll", "evring-uring", "evring-ops", "evring-ops-ready", RAW, "libuv", "libevent"]
+CAREFULS = [RAW, AGAIN[RAW], STOCK, "op_echo", "op_echo-ready", "evring-ops", "evring-ops-ready"]
+SENDERS = ["evring-send", "evring-send-zc"]
 INTEREST = [STOCK, AGAIN[STOCK], "evring-epoll", "evring-uring", "raw-epoll", "raw-ring"]
 CROWDS = [STOCK, AGAIN[STOCK], "evring-epoll", "evring-uring", "evring-uring-2-chains"]
 LOOPS = [STOCK, AGAIN[STOCK], "stock-uring", "evring-epoll", "evring-uring"]
@@ -107,7 +125,7 @@ READERS = [*OPERATIONS, "evring-ops-pool", "evring-ops-tuned", "libuv", "libuv-a
 
 class Cell:
     def __init__(self, name, events, only_ev=False, **arguments):
-        self.name, self.events, self.only_ev = name, events, only_ev
+        self.name, self.events, self.only_ev, self.impossible = name, events, only_ev, None
         self.arguments = ["--events", str(events)]
         for key, value in arguments.items():
             self.arguments += ["--" + key.replace("_", "-"), str(value)]
@@ -198,6 +216,44 @@ def files_cells(scale, options):
             for depth, events in zip((1, 16, 128), numbers)]
 
 
+def wake_cells(scale, options):
+    return [Cell(name, int(events * scale), mode=name, cpu=options.cpu, client_cpu=options.client_cpu)
+            for name, events in (("ping", 8000), ("flood", 2000000))]
+
+
+def datagrams_cells(scale, options):
+    return [Cell(f"{n} clients", int(events * scale), connections=n, cpu=options.cpu, client_cpu=options.client_cpu)
+            for n, events in ((1, 4000), (64, 40000))]
+
+
+def life_cells(scale, options):
+    return [Cell("life", int(2000 * scale), mode="life", cpu=options.cpu),
+            Cell("process", int(200 * scale), only_ev=True, mode="process", cpu=options.cpu)]
+
+
+def careful_cells(scale, options):
+    return [Cell(f"64 B, {n} connections", int(events * scale), size=64, connections=n, cpu=options.cpu,
+                 client_cpu=options.client_cpu)
+            for n, events in ((1, 8000), (64, 60000), (512, 60000))]
+
+
+BULK_SIZES = (512, 4096, 16384, 65536, 262144, 1048576)
+
+
+def bulk_cells(scale, options):
+    # About as many bytes in each, but not more sends than it takes to see something.
+    return [Cell(f"{size} B", max(400, min(40000, int((1 << 31) * scale / size))), size=size, depth=8, cpu=options.cpu,
+                 client_cpu=options.client_cpu)
+            for size in BULK_SIZES]
+
+
+def link_cells(scale, options):
+    cell = Cell(f"32 × 64 KiB, {LINK_MS} ms", int(1280 * scale), size=65536, depth=32, cpu=options.cpu, client_cpu=options.client_cpu)
+    cell.impossible = options.link.trouble
+    cell.arguments += options.link.arguments
+    return [cell]
+
+
 def memory_cells(scale, options):
     cells = [Cell("bytes of a loop", 1, mode="loop")]
     cells += [Cell(f"bytes per fd, {n}", 1, fds=n, mode="fds") for n in (100, 1000, 5000, 9000)]
@@ -206,6 +262,29 @@ def memory_cells(scale, options):
                    cpu=options.cpu) for n in (100, 5000)]
     cells += [Cell("kernel slab bytes per fd, 9000", 1, fds=9000, mode="kernel")]
     return cells
+
+
+LINK_MS = 20
+
+
+class Link:
+    """link.py, while the question is asked that needs it; what the programs are told of it, or why there is none."""
+
+    def __init__(self):
+        self.process, self.arguments, self.trouble = None, [], None
+
+    def open(self):
+        self.process = subprocess.Popen([sys.executable, os.path.join(HERE, "link.py"), str(LINK_MS)], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        said = self.process.stdout.readline().split()
+        if len(said) == 3:
+            self.arguments = ["--from", said[0], "--to", said[1], "--address", said[2]]
+        else:
+            self.trouble = "there is no link with a delay here: " + self.process.stderr.read().strip()
+
+    def close(self):
+        if self.process:
+            self.process.communicate()  # the end of its input ends it
 
 
 class Question:
@@ -226,11 +305,17 @@ QUESTIONS = {
     "modify": Question("pipes", interest_cells("modify"), INTEREST),
     "pass": Question("pipes", pass_cells, INTEREST),
     "scale": Question("scale", scale_cells, CROWDS, rounds=10),
-    "echo": Question("echo", echo_cells, READINESS),
+    "echo": Question("echo", echo_cells, ECHOES),
     "timers": Question("timers", timers_cells, LOOPS),
     "memory": Question("memory", memory_cells, LOOPS, rounds=5),  # bytes hardly vary
     "ops": Question("echo", ops_cells, SERVERS, (HAND, STOCK)),
     "churn": Question("churn", churn_cells, SERVERS, (HAND, STOCK, "raw-epoll")),
+    "careful": Question("echo", careful_cells, CAREFULS, (RAW,)),
+    "wake": Question("wake", wake_cells, THREADS),
+    "datagrams": Question("datagrams", datagrams_cells, DATAGRAMS),
+    "life": Question("life", life_cells, LIVES),
+    "bulk": Question("bulk", bulk_cells, SENDERS, ("evring-send",)),
+    "link": Question("bulk", link_cells, SENDERS, ("evring-send",)),
     "files": Question("files", files_cells, READERS, (HAND, "libuv")),
 }
 
@@ -259,6 +344,8 @@ def check_library(peer, answer):
 
 
 def ask(peer, build, question, cell):
+    if cell.impossible:
+        raise Skipped(cell.impossible)
     answer = json.loads(run_program(peer.command(build, question, cell), peer.environment()).stdout)
     check_library(peer, answer)
     if "value" in answer:
@@ -269,6 +356,7 @@ def ask(peer, build, question, cell):
         "wall": answer["wall_ns"] / events,
         "preempted": answer["preempted"],
         "slept": answer["slept"] / events,
+        **{part: answer[part] for part in PARTS if part in answer},
     }
 
 
@@ -330,6 +418,10 @@ def verdict(low, high, what):
     return "faster" if high < 1 - margin else "even"
 
 
+PARTS = ("p50", "p99", "p999")  # the load generator's: how long did the middle one take, one in a hundred, in a thousand
+MEASURES = ("cpu", "wall", "value", *PARTS)
+
+
 def judge_cell(samples, reference):
     """peer → what → low, median, high of the ratios to the reference, the verdict, and the median itself."""
     judged = {}
@@ -337,7 +429,7 @@ def judge_cell(samples, reference):
         if not mine:
             continue
         judged[name] = {}
-        for what in ("cpu", "wall", "value"):
+        for what in MEASURES:
             if what in mine[0]:
                 low, middle, high = quartiles(ratios(mine, samples[reference], what))
                 judged[name][what] = {
@@ -359,7 +451,8 @@ def judge_question(question, cells):
 # ---- saying it ---------------------------------------------------------------------------------
 
 SIGN = {"slower": " ✗", "faster": " ✓", "even": ""}
-UNIT = {"cpu": "CPU ns per event", "wall": "wall ns per event", "value": "value"}
+UNIT = {"cpu": "CPU ns per event", "wall": "wall ns per event", "value": "value",
+        "p50": "ns until the answer, half of all", "p99": "ns until the answer, 99 of 100", "p999": "ns until the answer, 999 of 1000"}
 
 
 def entry(result, what):
@@ -375,10 +468,12 @@ def table(judged, what, reference):
     head += [name for name in names if not absolute or name != reference]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for cell, results in judged.items():
+        if what not in results[reference]:
+            continue
         row = [cell] + ([f"{results[reference][what]['absolute']:.0f}"] if absolute else [])
         for name in names:
             if not absolute or name != reference:
-                row.append(entry(results[name][what], what) if name in results else "–")
+                row.append(entry(results[name][what], what) if what in results.get(name, ()) else "–")
         lines.append("| " + " | ".join(row) + " |")
     return "\n".join(lines)
 
@@ -455,7 +550,8 @@ def report_reference(judged, reference, measures):
         if any(what in measured for results in judged.values() for measured in results.values()):
             note = "" if what == "value" else f": ratio to {reference}, median [quartiles]; less is better"
             parts.append(f"{UNIT[what]}{note}\n\n{table(judged, what, reference)}\n")
-    slower = [line for line in slower_cells(judged, reference) if any(f": {what} " in line for what in measures)]
+    slower = [line for line in slower_cells(judged, reference)
+              if any(f": {what} " in line for what in measures if what not in ("p50", "p999"))]
     parts.append(f"Slower (or more) than {reference} beyond noise: "
                  + ("\n\n- " + "\n- ".join(slower) if slower else "nothing.") + "\n")
     return "\n".join(parts)
@@ -464,7 +560,7 @@ def report_reference(judged, reference, measures):
 def report_question(question, judged):
     parts = [f"## {question}\n"]
     for place, (reference, cells) in enumerate(judged.items()):
-        parts.append(report_reference(cells, reference, ("cpu", "wall", "value") if place == 0 else ("cpu",)))
+        parts.append(report_reference(cells, reference, MEASURES if place == 0 else ("cpu",)))
     if question == "files" and judged:
         parts.append(f"Thousands of reads per second of CPU time\n\n{rate_table(next(iter(judged.values())))}\n")
     if question == "scale" and judged:
@@ -712,14 +808,19 @@ def measure(options, peers):
 def main():
     options = parse()
     peers = choose_peers(options)
+    os.makedirs(options.scratch, exist_ok=True)
     folder = tempfile.mkdtemp(prefix="scratch-", dir=options.scratch)
     options.file = os.path.join(folder, "file")
+    options.link = Link()
     try:
+        if "link" in options.questions:
+            options.link.open()
         if options.syscalls or options.instructions:
             count_what(options, peers, "syscalls" if options.syscalls else "instructions")
         else:
             measure(options, peers)
     finally:
+        options.link.close()
         shutil.rmtree(folder)
 
 

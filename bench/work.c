@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/statfs.h>
@@ -21,6 +22,7 @@
 
 enum {
     FDS_SPARE = 64, /* the loop's own descriptors, stdio */
+    FD_MAX = 65536, /* of the load generator, which counts how long each message takes */
     BATCH = 512,    /* events the load generator takes at once: as many as the largest cell has connections */
     WARM_UP_PART = 10, /* a tenth of the work is done before the span begins */
 };
@@ -66,64 +68,101 @@ void pipes_seed (struct pipes *p, int active, long events)
 
 struct load {
     int poll;
+    int kind; /* SOCK_STREAM, SOCK_DGRAM */
     int size;
-    long to_send; /* messages not yet sent */
-    long to_come; /* answers not yet seen */
+    long to_send;  /* messages not yet sent */
+    long to_come;  /* answers not yet seen */
+    long measured; /* the last so many of them are timed */
+    struct latency *latency;
+    int64_t began[FD_MAX]; /* when the message went off that is under way on this descriptor */
 };
 
-static void load_send (struct load *l, int fd)
+static struct load load;
+
+static void load_open (const struct bench_options *o, int kind, long messages, struct latency *latency)
+{
+    load = (struct load){ .poll = epoll_create1 (EPOLL_CLOEXEC),
+                          .kind = kind,
+                          .size = o->size,
+                          .to_send = messages,
+                          .to_come = messages,
+                          .measured = o->events,
+                          .latency = latency };
+}
+
+static void load_send (int fd)
 {
     static const char message[ECHO_SIZE_MAX] = "echo";
 
-    if (l->to_send == 0)
+    if (load.to_send == 0)
         return;
-    l->to_send--;
-    if (write (fd, message, (size_t) l->size) != l->size)
+    load.to_send--;
+    load.began[fd] = latency_now ();
+    if (write (fd, message, (size_t) load.size) != load.size)
         bench_die ("load: write");
 }
 
-static int load_connect (struct load *l, const struct sockaddr_in *where)
+static int load_connect (const struct sockaddr_in *where)
 {
     struct epoll_event event = { .events = EPOLLIN };
-    int fd = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket (AF_INET, load.kind | SOCK_CLOEXEC, 0);
     int one = 1;
 
-    if (fd < 0 || connect (fd, (const struct sockaddr *) where, sizeof *where))
+    if (fd < 0 || fd >= FD_MAX || connect (fd, (const struct sockaddr *) where, sizeof *where))
         bench_die ("load: connect");
-    setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (load.kind == SOCK_STREAM)
+        setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     event.data.fd = fd;
-    if (epoll_ctl (l->poll, EPOLL_CTL_ADD, fd, &event))
+    if (epoll_ctl (load.poll, EPOLL_CTL_ADD, fd, &event))
         bench_die ("load: epoll_ctl");
     return fd;
 }
 
-static void load_answer (struct load *l, int fd)
+static void load_came (int fd)
+{
+    if (load.to_come-- <= load.measured)
+        latency_add (load.latency, latency_now () - load.began[fd]);
+}
+
+static void load_answer (int fd)
 {
     char message[ECHO_SIZE_MAX];
 
     /* A page on loopback arrives in one piece; a split message would spoil the count, so it is an error. */
-    if (read (fd, message, sizeof message) != l->size)
+    if (read (fd, message, sizeof message) != load.size)
         bench_die ("load: not the answer that was expected");
-    l->to_come--;
-    load_send (l, fd);
+    load_came (fd);
+    load_send (fd);
 }
 
-static void load_run (const struct bench_options *o, long messages, const struct sockaddr_in *where)
+/* Until no more than so many answers are to come. */
+static void load_until (long to_come)
 {
-    struct load l = { epoll_create1 (EPOLL_CLOEXEC), o->size, messages, messages };
     struct epoll_event events[BATCH];
-    int *fds = calloc ((size_t) o->connections, sizeof *fds);
 
-    for (int i = 0; i < o->connections; i++)
-        fds[i] = load_connect (&l, where);
-    for (int i = 0; i < o->connections; i++)
-        load_send (&l, fds[i]);
-    while (l.to_come > 0) {
-        int count = epoll_wait (l.poll, events, BATCH, -1);
+    while (load.to_come > to_come) {
+        int count = epoll_wait (load.poll, events, BATCH, -1);
 
         for (int i = 0; i < count; i++)
-            load_answer (&l, events[i].data.fd);
+            load_answer (events[i].data.fd);
     }
+}
+
+static void load_start (int connections, const struct sockaddr_in *where)
+{
+    int *fds = calloc ((size_t) connections, sizeof *fds);
+
+    for (int i = 0; i < connections; i++)
+        fds[i] = load_connect (where);
+    for (int i = 0; i < connections; i++)
+        load_send (fds[i]);
+    free (fds);
+}
+
+static void load_run (const struct bench_options *o, const struct sockaddr_in *where)
+{
+    load_start (o->connections, where);
+    load_until (0);
     exit (0); /* closes every connection, which ends the server */
 }
 
@@ -131,46 +170,47 @@ static void load_run (const struct bench_options *o, long messages, const struct
 
 /* A fresh connection with its request on the way. Closing it sends RST instead of going through TIME_WAIT: by
  * then the server has closed its end, and thousands of waiting sockets would be a load of their own. */
-static void churn_request (struct load *l, const struct sockaddr_in *where)
+static void churn_request (const struct sockaddr_in *where)
 {
     static const struct linger no_wait = { .l_onoff = 1 };
+    int64_t now = latency_now ();
     int fd;
 
-    if (l->to_send == 0)
+    if (load.to_send == 0)
         return;
-    fd = load_connect (l, where);
+    fd = load_connect (where);
     setsockopt (fd, SOL_SOCKET, SO_LINGER, &no_wait, sizeof no_wait);
-    load_send (l, fd);
+    load_send (fd);
+    load.began[fd] = now;
 }
 
 /* The answer, then the end, often together. True when both are here. */
-static bool churn_answer (struct load *l, int fd)
+static bool churn_answer (int fd)
 {
     char message[ECHO_SIZE_MAX];
     ssize_t size = recv (fd, message, sizeof message, MSG_DONTWAIT);
 
-    if (size == l->size)
+    if (size == load.size)
         size = recv (fd, message, sizeof message, MSG_DONTWAIT);
     if (size > 0 || (size < 0 && errno != EAGAIN))
         bench_die ("load: not the answer that was expected");
     return size == 0;
 }
 
-static void churn_run (const struct bench_options *o, long requests, const struct sockaddr_in *where)
+static void churn_run (const struct bench_options *o, const struct sockaddr_in *where)
 {
-    struct load l = { epoll_create1 (EPOLL_CLOEXEC), o->size, requests, requests };
     struct epoll_event events[BATCH];
 
     for (int i = 0; i < o->connections; i++)
-        churn_request (&l, where);
-    while (l.to_come > 0) {
-        int count = epoll_wait (l.poll, events, BATCH, -1);
+        churn_request (where);
+    while (load.to_come > 0) {
+        int count = epoll_wait (load.poll, events, BATCH, -1);
 
         for (int i = 0; i < count; i++)
-            if (churn_answer (&l, events[i].data.fd)) {
+            if (churn_answer (events[i].data.fd)) {
+                load_came (events[i].data.fd);
                 close (events[i].data.fd);
-                l.to_come--;
-                churn_request (&l, where);
+                churn_request (where);
             }
     }
     exit (0);
@@ -178,22 +218,41 @@ static void churn_run (const struct bench_options *o, long requests, const struc
 
 /* ---- the server's side --------------------------------------------------------------------- */
 
-static struct sockaddr_in echo_listen (struct echo *e)
+static struct sockaddr_in echo_bind (struct echo *e, int kind)
 {
     struct sockaddr_in where = { .sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
     socklen_t size = sizeof where;
 
-    e->listener = socket (AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    e->listener = socket (AF_INET, kind | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (e->listener < 0 || bind (e->listener, (struct sockaddr *) &where, sizeof where))
         bench_die ("echo: bind");
-    if (listen (e->listener, SOMAXCONN) || getsockname (e->listener, (struct sockaddr *) &where, &size))
+    if (kind == SOCK_STREAM && listen (e->listener, SOMAXCONN))
         bench_die ("echo: listen");
+    if (getsockname (e->listener, (struct sockaddr *) &where, &size))
+        bench_die ("echo: getsockname");
     return where;
 }
 
-typedef void load_function (const struct bench_options *o, long count, const struct sockaddr_in *where);
+static struct latency *latency_shared (void)
+{
+    void *memory =
+        mmap (0, sizeof (struct latency), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-static void serve_open (struct echo *e, const struct bench_options *o, int size_max, load_function *load)
+    if (memory == MAP_FAILED)
+        bench_die ("mmap");
+    return memory;
+}
+
+static void echo_count_to (struct echo *e, const struct bench_options *o)
+{
+    e->first = o->events / WARM_UP_PART;
+    e->last = e->first + o->events;
+}
+
+typedef void load_function (const struct bench_options *o, const struct sockaddr_in *where);
+
+static void serve_open (struct echo *e, const struct bench_options *o, int kind, int size_max,
+                        load_function *run)
 {
     struct sockaddr_in where;
     pid_t child;
@@ -204,9 +263,9 @@ static void serve_open (struct echo *e, const struct bench_options *o, int size_
     memset (e, 0, sizeof *e);
     e->connections = o->connections;
     e->size = o->size;
-    e->first = o->events / WARM_UP_PART;
-    e->last = e->first + o->events;
-    where = echo_listen (e);
+    e->latency = latency_shared ();
+    echo_count_to (e, o);
+    where = echo_bind (e, kind);
     child = fork ();
     if (child < 0)
         bench_die ("fork");
@@ -214,19 +273,33 @@ static void serve_open (struct echo *e, const struct bench_options *o, int size_
         prctl (PR_SET_PDEATHSIG, SIGKILL);
         close (e->listener);
         bench_pin (o->client_cpu);
-        load (o, e->last, &where);
+        load_open (o, kind, e->last, e->latency);
+        run (o, &where);
     }
 }
 
 void echo_open (struct echo *e, const struct bench_options *o)
 {
-    serve_open (e, o, ECHO_SIZE_MAX, load_run);
+    serve_open (e, o, SOCK_STREAM, ECHO_SIZE_MAX, load_run);
 }
 
 void churn_open (struct echo *e, const struct bench_options *o)
 {
-    serve_open (e, o, CHURN_SIZE_MAX, churn_run);
+    serve_open (e, o, SOCK_STREAM, CHURN_SIZE_MAX, churn_run);
     e->brief = true;
+}
+
+void datagrams_open (struct echo *e, const struct bench_options *o)
+{
+    /* One message for each client may be under way, and what finds no room in the socket would be lost. */
+    if (o->connections > DATAGRAMS_MAX)
+        bench_skip ("so many datagrams have no room in a socket");
+    serve_open (e, o, SOCK_DGRAM, ECHO_SIZE_MAX, load_run);
+}
+
+void echo_report (const struct echo *e, const char *library)
+{
+    bench_report_latency (&e->span, e->latency, e->last - e->first, library);
 }
 
 void echo_close (struct echo *e)
@@ -257,6 +330,105 @@ int echo_accept (struct echo *e)
     if (fd >= 0)
         echo_set_up (e, fd);
     return fd;
+}
+
+/* ---- a server that is another program -------------------------------------------------------- */
+
+static int64_t served_cpu (pid_t server)
+{
+    struct timespec used;
+    clockid_t clock;
+
+    if (clock_getcpuclockid (server, &clock) || clock_gettime (clock, &used))
+        bench_die ("served: its clock");
+    return used.tv_sec * INT64_C (1000000000) + used.tv_nsec;
+}
+
+void served_run (struct echo *e, const struct bench_options *o, pid_t server, int port)
+{
+    struct sockaddr_in where = { .sin_family = AF_INET,
+                                 .sin_port = htons ((uint16_t) port),
+                                 .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
+    int64_t cpu;
+
+    memset (e, 0, sizeof *e);
+    e->latency = latency_shared ();
+    echo_count_to (e, o);
+    bench_need_fds (o->connections + FDS_SPARE);
+    load_open (o, SOCK_STREAM, e->last, e->latency);
+    load_start (o->connections, &where);
+    load_until (o->events);
+    bench_begin (&e->span);
+    cpu = served_cpu (server);
+    load_until (0);
+    bench_end (&e->span);
+    e->span.user_ns = served_cpu (server) - cpu; /* of the server alone; the kernel's part is in it */
+    e->span.sys_ns = e->span.slept = e->span.preempted = 0;
+}
+
+/* ---- wake --------------------------------------------------------------------------------- */
+
+/* The next wake-up is sent when the last one has arrived. */
+static void wake_ping (struct wake *w)
+{
+    for (long i = 0; i < w->last; i++) {
+        w->sent_at = latency_now ();
+        w->send ();
+        while (sem_wait (&w->answered))
+            ;
+    }
+}
+
+/* As many as one can send, of which one wakes for many. */
+static void wake_flood (struct wake *w)
+{
+    for (long i = 0; i < w->last; i++) {
+        if (i == w->first)
+            bench_begin (&w->span);
+        w->send ();
+    }
+    __atomic_store_n (&w->over, true, __ATOMIC_RELEASE);
+    w->send ();
+}
+
+static void *wake_thread (void *argument)
+{
+    struct wake *w = argument;
+
+    bench_pin (w->cpu);
+    if (w->flood)
+        wake_flood (w);
+    else
+        wake_ping (w);
+    return 0;
+}
+
+void wake_open (struct wake *w, const struct bench_options *o, void (*send) (void))
+{
+    memset (w, 0, sizeof *w);
+    w->send = send;
+    w->flood = !strncmp (o->mode, "flood", 5);
+    w->cpu = o->client_cpu;
+    w->first = o->events / WARM_UP_PART;
+    w->last = w->first + o->events;
+    if (sem_init (&w->answered, 0, 0))
+        bench_die ("sem_init");
+}
+
+void wake_start (struct wake *w)
+{
+    if (pthread_create (&w->thread, 0, wake_thread, w))
+        bench_die ("pthread_create");
+}
+
+void wake_report (struct wake *w, const char *library)
+{
+    if (pthread_join (w->thread, 0))
+        bench_die ("pthread_join");
+    if (w->flood)
+        bench_report (&w->span, w->last - w->first, library);
+    else
+        bench_report_latency (&w->span, &w->latency, w->last - w->first, library);
 }
 
 /* ---- files --------------------------------------------------------------------------------- */

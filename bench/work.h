@@ -6,8 +6,12 @@
 
 #include "bench.h"
 
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdbool.h>
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* ---- pipes: `active` bytes run around a circle of socket pairs --------------------------------- */
@@ -65,12 +69,15 @@ struct echo {
     long served;      /* messages, the warm-up included */
     long first, last; /* the span begins after `first` messages and ends with `last` */
     struct bench_span span;
+    struct latency *latency; /* of the messages in the span, as the load generator saw it */
 };
 
 /* Opens the listener and starts the load generator. Call it before the event library is touched: it forks. */
 void echo_open (struct echo *e, const struct bench_options *o);
 /* The load generator must have ended well; closes the listener. */
 void echo_close (struct echo *e);
+/* The line that run.py reads. */
+void echo_report (const struct echo *e, const char *library);
 /* One new connection, non-blocking, or -1 when there is none. */
 int echo_accept (struct echo *e);
 
@@ -140,6 +147,83 @@ static inline ssize_t churn_serve (int fd)
     ssize_t size = read (fd, message, sizeof message);
 
     return size > 0 ? write (fd, message, (size_t) size) : size;
+}
+
+/* ---- datagrams: the same by UDP, one socket for all clients ------------------------------------- */
+
+enum { DATAGRAMS_MAX = 64, DATAGRAMS_BATCH = 16 /* dealt with by one callback */ };
+
+/* As echo_open. Nobody says good-bye: it is over when the last message is answered. */
+void datagrams_open (struct echo *e, const struct bench_options *o);
+
+static inline ssize_t datagram_serve (int fd)
+{
+    struct sockaddr_in who;
+    socklen_t size = sizeof who;
+    char message[ECHO_SIZE_MAX];
+    ssize_t count = recvfrom (fd, message, sizeof message, MSG_DONTWAIT, (struct sockaddr *) &who, &size);
+
+    return count > 0 ? sendto (fd, message, (size_t) count, 0, (struct sockaddr *) &who, size) : count;
+}
+
+/* The body of a callback: the socket is readable. True when that was the last message. */
+static inline bool datagrams_ready (struct echo *e)
+{
+    for (int i = 0; i < DATAGRAMS_BATCH; i++) {
+        ssize_t size = datagram_serve (e->listener);
+
+        if (size < 0)
+            return false;
+        echo_count (e, size);
+        if (e->served == e->last)
+            return true;
+    }
+    return false;
+}
+
+/* ---- served: an echo server that is a program of its own; this process is the load ---------------- */
+
+/* Puts `connections` on it, fills in span and latency: the processor time in it is the server's. */
+void served_run (struct echo *e, const struct bench_options *o, pid_t server, int port);
+
+/* ---- wake: another thread wakes the loop ------------------------------------------------------- */
+
+struct wake {
+    void (*send) (void); /* from the other thread */
+    bool flood;
+    int cpu;                /* of the other thread */
+    long first, last, seen; /* as in struct echo */
+    int64_t sent_at;        /* ping: of the one wake-up under way, before it is sent */
+    sem_t answered;         /* ping: the next may be sent */
+    bool over;              /* flood: the last has been sent */
+    pthread_t thread;
+    struct latency latency; /* ping: from the call until the callback */
+    struct bench_span span;
+};
+
+/* --mode: "flood", or one after the other. */
+void wake_open (struct wake *w, const struct bench_options *o, void (*send) (void));
+/* Starts the other thread: the loop must be ready for it. */
+void wake_start (struct wake *w);
+void wake_report (struct wake *w, const char *library);
+
+/* The body of the callback. True when that was the last. */
+static inline bool wake_ready (struct wake *w)
+{
+    if (w->flood) {
+        if (!__atomic_load_n (&w->over, __ATOMIC_ACQUIRE))
+            return false;
+        bench_end (&w->span);
+        return true;
+    }
+    if (w->seen >= w->first)
+        latency_add (&w->latency, latency_now () - w->sent_at);
+    if (++w->seen == w->first)
+        bench_begin (&w->span);
+    if (w->seen == w->last)
+        bench_end (&w->span);
+    sem_post (&w->answered);
+    return w->seen == w->last;
 }
 
 /* ---- files: random reads of one block each, `depth` of them under way at once ------------------ */

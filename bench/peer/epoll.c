@@ -3,6 +3,7 @@
 #include "peer.h"
 
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 
 enum { BATCH = 1024 };
 
@@ -128,6 +129,47 @@ static void peer_churn_run (struct echo *work)
     }
 }
 
+static void peer_datagrams_run (struct echo *work)
+{
+    watch (work->listener, work->listener);
+    do
+        epoll_wait (set, events, BATCH, -1);
+    while (!datagrams_ready (work));
+}
+
+/* ---- wake: an eventfd ------------------------------------------------------------------------- */
+
+static int bell;
+
+static void peer_wake_send (void)
+{
+    static const uint64_t one = 1;
+
+    if (write (bell, &one, sizeof one) != sizeof one)
+        bench_die ("wake: write");
+}
+
+static void peer_wake_run (struct wake *work)
+{
+    uint64_t count;
+
+    bell = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+    watch (bell, bell);
+    wake_start (work);
+    do {
+        epoll_wait (set, events, BATCH, -1);
+        if (read (bell, &count, sizeof count) != sizeof count)
+            bench_die ("wake: read");
+    } while (!wake_ready (work));
+}
+
+static void peer_life (void)
+{
+    peer_open ();
+    epoll_wait (set, events, BATCH, 0);
+    close (set);
+}
+
 const struct peer peer = {
     .version = peer_version,
     .open = peer_open,
@@ -136,4 +178,8 @@ const struct peer peer = {
     .toggle_run = peer_toggle_run,
     .echo_run = peer_echo_run,
     .churn_run = peer_churn_run,
+    .datagrams_run = peer_datagrams_run,
+    .wake_run = peer_wake_run,
+    .wake_send = peer_wake_send,
+    .life = peer_life,
 };

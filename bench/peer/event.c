@@ -82,10 +82,38 @@ static void peer_echo_run (struct echo *work)
     event_base_dispatch (base);
 }
 
+static void on_datagram (evutil_socket_t fd, short what, void *argument)
+{
+    (void) fd;
+    (void) what;
+    (void) argument;
+    if (datagrams_ready (echo))
+        event_base_loopbreak (base);
+}
+
+static void peer_datagrams_run (struct echo *work)
+{
+    echo = work;
+    watch (work->listener, on_datagram, 0);
+    event_base_dispatch (base);
+}
+
+static void peer_life (void)
+{
+    struct event_base *one = event_base_new ();
+
+    if (!one)
+        bench_die ("event_base_new");
+    event_base_loop (one, EVLOOP_NONBLOCK);
+    event_base_free (one);
+}
+
 const struct peer peer = {
     .version = peer_version,
     .open = peer_open,
     .pipes_watch = peer_pipes_watch,
     .pipes_run = peer_pipes_run,
     .echo_run = peer_echo_run,
+    .datagrams_run = peer_datagrams_run,
+    .life = peer_life,
 };

@@ -1,5 +1,6 @@
 /* peer.c: the main program of every peer: the same questions, options and output as the programs in the folder
- * above. --mode pipes, toggle (or modify, which are one by hand), echo, churn or files. */
+ * above. --mode pipes, toggle (or modify, which are one by hand), echo, churn, datagrams,
+ * ping or flood (wake), life or files. */
 #include "peer.h"
 
 #include <string.h>
@@ -29,7 +30,7 @@ static void ask_echo (const struct bench_options *o)
     peer.open ();
     peer.echo_run (&work);
     echo_close (&work);
-    bench_report (&work.span, o->events, peer.version ());
+    echo_report (&work, peer.version ());
 }
 
 static void ask_churn (const struct bench_options *o)
@@ -40,7 +41,7 @@ static void ask_churn (const struct bench_options *o)
     peer.open ();
     peer.churn_run (&work);
     echo_close (&work);
-    bench_report (&work.span, o->events, peer.version ());
+    echo_report (&work, peer.version ());
 }
 
 static void ask_files (const struct bench_options *o)
@@ -52,6 +53,39 @@ static void ask_files (const struct bench_options *o)
     peer.files_run (&work);
     files_close (&work);
     bench_report (&work.span, o->events, peer.version ());
+}
+
+static void ask_datagrams (const struct bench_options *o)
+{
+    struct echo work;
+
+    datagrams_open (&work, o);
+    peer.open ();
+    peer.datagrams_run (&work);
+    echo_close (&work);
+    echo_report (&work, peer.version ());
+}
+
+static void ask_wake (const struct bench_options *o)
+{
+    static struct wake work;
+
+    wake_open (&work, o, peer.wake_send);
+    peer.open ();
+    peer.wake_run (&work);
+    wake_report (&work, peer.version ());
+}
+
+static void ask_life (const struct bench_options *o)
+{
+    struct bench_span span;
+
+    peer.life ();
+    bench_begin (&span);
+    for (long i = 0; i < o->events; i++)
+        peer.life ();
+    bench_end (&span);
+    bench_report (&span, o->events, peer.version ());
 }
 
 int main (int argc, char **argv)
@@ -68,6 +102,12 @@ int main (int argc, char **argv)
         ask_churn (&o);
     else if (!strcmp (o.mode, "files") && peer.files_run)
         ask_files (&o);
+    else if (!strcmp (o.mode, "datagrams") && peer.datagrams_run)
+        ask_datagrams (&o);
+    else if ((!strcmp (o.mode, "ping") || !strcmp (o.mode, "flood")) && peer.wake_run)
+        ask_wake (&o);
+    else if (!strcmp (o.mode, "life") && peer.life)
+        ask_life (&o);
     else
         bench_skip ("this peer has no answer to that");
     return 0;

@@ -13,8 +13,12 @@ struct peer {
     void (*pipes_run) (void);                 /* runs until pipes_ready is true */
     void (*toggle_run) (void);            /* interest changes for every byte: runs until pipes_pass is true */
     void (*echo_run) (struct echo *work); /* runs until echo_over says ECHO_FINISHED */
-    void (*churn_run) (struct echo *work);  /* runs until churn_count is true */
-    void (*files_run) (struct files *work); /* runs until files_done is true */
+    void (*churn_run) (struct echo *work);     /* runs until churn_count is true */
+    void (*files_run) (struct files *work);    /* runs until files_done is true */
+    void (*datagrams_run) (struct echo *work); /* runs until datagrams_ready is true */
+    void (*wake_run) (struct wake *work);      /* calls wake_start; runs until wake_ready is true */
+    void (*wake_send) (void);                  /* called by another thread meanwhile */
+    void (*life) (void); /* a loop is made, looks once whether anything has happened, and ends */
 };
 
 extern const struct peer peer; /* the one that is linked in */

@@ -128,6 +128,61 @@ static void peer_files_run (struct files *work)
     free (requests);
 }
 
+/* ---- datagrams, wake, life --------------------------------------------------------------------- */
+
+static void on_datagram (uv_poll_t *w, int status, int events)
+{
+    (void) w;
+    (void) status;
+    (void) events;
+    if (datagrams_ready (echo))
+        uv_stop (loop);
+}
+
+static void peer_datagrams_run (struct echo *work)
+{
+    static uv_poll_t socket;
+
+    echo = work;
+    watch (&socket, work->listener, on_datagram);
+    uv_run (loop, UV_RUN_DEFAULT);
+}
+
+static struct wake *wake;
+static uv_async_t bell;
+
+static void peer_wake_send (void)
+{
+    uv_async_send (&bell);
+}
+
+static void on_wake (uv_async_t *w)
+{
+    (void) w;
+    if (wake_ready (wake))
+        uv_stop (loop);
+}
+
+static void peer_wake_run (struct wake *work)
+{
+    wake = work;
+    if (uv_async_init (loop, &bell, on_wake))
+        bench_die ("uv_async_init");
+    wake_start (work);
+    uv_run (loop, UV_RUN_DEFAULT);
+}
+
+static void peer_life (void)
+{
+    uv_loop_t one;
+
+    if (uv_loop_init (&one))
+        bench_die ("uv_loop_init");
+    uv_run (&one, UV_RUN_NOWAIT);
+    if (uv_loop_close (&one))
+        bench_die ("uv_loop_close");
+}
+
 const struct peer peer = {
     .version = peer_version,
     .open = peer_open,
@@ -135,4 +190,8 @@ const struct peer peer = {
     .pipes_run = peer_pipes_run,
     .echo_run = peer_echo_run,
     .files_run = peer_files_run,
+    .datagrams_run = peer_datagrams_run,
+    .wake_run = peer_wake_run,
+    .wake_send = peer_wake_send,
+    .life = peer_life,
 };
