@@ -459,6 +459,7 @@ static void fork_really (void)
             kill (getpid (), WTERMSIG (status));
         _exit (WEXITSTATUS (status));
     }
+    stage.is_child = 1;
     alarm (10);
     for (int loop = 0; loop < LOOPS; loop++)
         if (stage.loops[loop])
@@ -644,8 +645,8 @@ static void fd_op (const struct op *op)
         }
         break;
     case OP_REPLACE:
-        /* an ev_once cannot be stopped */
-        if (fd != FD_ONCE && !((fd == 2 || fd == 3) && stage.program->features & F_EMBED))
+        /* an ev_once cannot be stopped; and what the parent has still, libev's epoll set goes on reporting */
+        if (fd != FD_ONCE && !stage.is_child && !((fd == 2 || fd == 3) && stage.program->features & F_EMBED))
             replace (fd, op->y);
         break;
     default:

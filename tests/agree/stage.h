@@ -33,7 +33,8 @@ struct stage {
     const struct program *program;
     const struct lib *lib;
     unsigned backend;
-    int verify; /* ev_verify after each operation */
+    int verify;   /* ev_verify after each operation */
+    int is_child; /* of a process that waits for it, and has all its descriptors */
     struct trace *trace;
 
     struct ev_loop *loops[LOOPS];
