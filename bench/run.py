@@ -112,6 +112,7 @@ LIVES = [STOCK, AGAIN[STOCK], "evring-epoll", "evring-uring", RAW, "libuv", "lib
 DATAGRAMS = [STOCK, AGAIN[STOCK], "evring-epoll", "evring-uring", "evring-ops", "evring-ops-ready", RAW, "libuv", "libevent"]
 CAREFULS = [RAW, AGAIN[RAW], STOCK, "op_echo", "op_echo-ready", "evring-ops", "evring-ops-ready"]
 SENDERS = ["evring-send", "evring-send-zc"]
+TAKERS = [STOCK, AGAIN[STOCK], "evring-epoll", "evring-uring", "evring-ops", "evring-ops-pool", "evring-ops-ready"]
 INTEREST = [STOCK, AGAIN[STOCK], "evring-epoll", "evring-uring", "raw-epoll", "raw-ring"]
 CROWDS = [STOCK, AGAIN[STOCK], "evring-epoll", "evring-uring", "evring-uring-2-chains"]
 LOOPS = [STOCK, AGAIN[STOCK], "stock-uring", "evring-epoll", "evring-uring"]
@@ -247,6 +248,12 @@ def bulk_cells(scale, options):
             for size in BULK_SIZES]
 
 
+def intake_cells(scale, options):
+    return [Cell(f"{size} B at a time, {n} connections", int(16000 * scale), size=size, connections=n, cpu=options.cpu,
+                 client_cpu=options.client_cpu)
+            for size in (4096, 16384, 65536, 262144) for n in (1, 16)]
+
+
 def link_cells(scale, options):
     cell = Cell(f"32 × 64 KiB, {LINK_MS} ms", int(1280 * scale), size=65536, depth=32, cpu=options.cpu, client_cpu=options.client_cpu)
     cell.impossible = options.link.trouble
@@ -314,6 +321,7 @@ QUESTIONS = {
     "wake": Question("wake", wake_cells, THREADS),
     "datagrams": Question("datagrams", datagrams_cells, DATAGRAMS),
     "life": Question("life", life_cells, LIVES),
+    "intake": Question("intake", intake_cells, TAKERS),
     "bulk": Question("bulk", bulk_cells, SENDERS, ("evring-send",)),
     "link": Question("bulk", link_cells, SENDERS, ("evring-send",)),
     "files": Question("files", files_cells, READERS, (HAND, "libuv")),
