@@ -130,7 +130,7 @@ EVI unsigned evi_bufs_index (const struct ev_pool *pool, const void *buf)
 /* The kernel has none of it now: what is not lent is free here. */
 EVI void evi_bufs_gather (struct ev_pool *pool)
 {
-    pool->free_count = 0;
+    pool->free_count = pool->with_kernel = pool->warm = 0;
     for (unsigned index = pool->count; index-- > 0;)
         if (pool->lent[index] == EVI_LENT_FREE)
             pool->free[pool->free_count++] = (uint16_t) index;
@@ -151,7 +151,7 @@ static void bufs_resume (struct ev_pool *pool)
 static void bufs_put_back (struct ev_pool *pool, unsigned index)
 {
     pool->lent[index] = EVI_LENT_FREE;
-    if (pool->kernel)
+    if (pool->kernel && pool->with_kernel < pool->warm)
         evi_ringbufs_give (pool, index);
     else
         pool->free[pool->free_count++] = (uint16_t) index;
@@ -160,18 +160,21 @@ static void bufs_put_back (struct ev_pool *pool, unsigned index)
 
 EVI int evi_bufs_any (const struct ev_pool *pool)
 {
-    return evi_ringbufs_reach (pool) && memchr (pool->lent, EVI_LENT_FREE, pool->count) != NULL;
+    return pool->free_count || (evi_ringbufs_reach (pool) && pool->with_kernel);
 }
 
 /* Whoever was to have the last buffer that came back may have had no data for it, or was stopped meanwhile: while
  * there are some, the next in line has its turn too. */
 EVI void evi_bufs_resume (struct ev_loop *loop)
 {
-    for (struct ev_pool *pool = loop->ops->pools; pool; pool = pool->next)
+    for (struct ev_pool *pool = loop->ops->pools; pool; pool = pool->next) {
+        if (pool->with_kernel < pool->warm && pool->free_count)
+            evi_ringbufs_top_up (pool);
         if (EVI_UNLIKELY (pool->paused && evi_bufs_any (pool))) {
             bufs_resume (pool);
             loop->op_told = 1; /* the loop must not sleep before that */
         }
+    }
 }
 
 EVI void *evi_bufs_take (struct ev_pool *pool)
@@ -195,6 +198,7 @@ EVI void evi_bufs_untake (struct ev_pool *pool, void *buf)
 
 EVI void *evi_bufs_lent (struct ev_pool *pool, unsigned index)
 {
+    pool->with_kernel--;
     pool->lent[index] = EVI_LENT_OUT;
     return pool->memory + index * pool->size;
 }
@@ -317,6 +321,26 @@ void ev_pool_give (ev_pool *pool, void *buf) EV_NOEXCEPT
 
     if (EVI_LIKELY (lent != NULL))
         bufs_put_back (pool, (unsigned) (lent - pool->lent));
+}
+
+/* Each buffer is in one place: here, with the kernel, or lent. */
+static void bufs_verify (const struct ev_pool *pool)
+{
+    unsigned free_ones = 0;
+
+    for (unsigned index = 0; index < pool->count; index++)
+        free_ones += pool->lent[index] == EVI_LENT_FREE;
+    if (free_ones != pool->free_count + pool->with_kernel)
+        evi_broken ("ev_verify", "buffers of a pool are miscounted");
+    for (unsigned i = 0; i < pool->free_count; i++)
+        if (pool->lent[pool->free[i]] != EVI_LENT_FREE)
+            evi_broken ("ev_verify", "a buffer is free, and lent");
+}
+
+EVI void evi_bufs_verify (const struct evi_ops *ops)
+{
+    for (const struct ev_pool *pool = ops->pools; pool; pool = pool->next)
+        bufs_verify (pool);
 }
 
 /* ---- an empty pool ---- */

@@ -55,6 +55,11 @@ EVI void evi_ringbufs_give (struct ev_pool *pool, unsigned index)
     (void) pool, (void) index;
 }
 
+EVI void evi_ringbufs_top_up (struct ev_pool *pool)
+{
+    (void) pool;
+}
+
 EVI void evi_ringbufs_withdraw (struct ev_pool *pool)
 {
     (void) pool;

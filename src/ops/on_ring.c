@@ -406,6 +406,7 @@ EVI void evi_land_sendmsg (struct ev_loop *loop, ev_op *op, int32_t res, uint32_
 /* No buffer was there. */
 EVI_APART static void on_ring_starved (struct ev_loop *loop, ev_op *op)
 {
+    evi_ringbufs_starved (loop, op->more);
     if (op->wish || evi_bufs_any (op->more)) {
         on_ring_go_on (loop, op);
         return;

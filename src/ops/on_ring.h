@@ -59,6 +59,8 @@ EVI evi_landing evi_land_once, evi_land_read, evi_land_write, evi_land_recv, evi
 
 EVI int evi_ringbufs_register (struct ev_loop *loop,
                                struct ev_pool *pool); /* nonzero: the ring may choose of them */
+/* It had none when it wanted one: it shall have one more. */
+EVI void evi_ringbufs_starved (struct ev_loop *loop, struct ev_pool *pool);
 EVI void evi_ringbufs_lost (struct ev_loop *loop,
                             unsigned epoch); /* that ring is over: it has none of them */
 

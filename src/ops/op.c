@@ -698,6 +698,8 @@ static void ops_verify_slots (const struct evi_ops *ops)
         if (!op)
             continue;
         evi_watcher_verify ((const ev_watcher *) op, (int) at + 1);
+        if (op->side && op->side->op != op)
+            evi_op_spoilt ();
         if ((op->state == EVI_STATE_QUEUED || op->state == EVI_STATE_FOLLOWS)
             && (op->slot >= ops->queued || ops->queue[op->slot] != op))
             evi_op_spoilt ();
@@ -715,6 +717,7 @@ EVI void evi_ops_verify (struct ev_loop *loop)
     ops_verify_slots (loop->ops);
     evi_lane_verify (loop->ops);
     evi_deadline_verify (loop->ops);
+    evi_bufs_verify (loop->ops);
 }
 
 /* Of one that the kernel has. */

@@ -485,7 +485,7 @@ struct ev_pool {
     size_t size;    /* … and from one to the next */
     unsigned shift; /* that is 1 << shift; 0: it is no power of two */
     unsigned count, free_count;
-    uint16_t *free;          /* indices, when the kernel does not have them */
+    uint16_t *free;          /* indices of those that the kernel does not have, the last used on top */
     uint8_t *lent;           /* EVI_LENT_* by index */
     struct evi_side *paused; /* receivers that wait for a buffer */
     int busy, dying;         /* how many callbacks see one of its buffers; freed meanwhile */
@@ -499,6 +499,8 @@ struct ev_pool {
     /* ringbufs.c */
     struct evi_buf *kernel; /* the queue of buffers the kernel takes from; NULL: none */
     unsigned mask, epoch;   /* … of which ring */
+    unsigned with_kernel;   /* … how many it has, … */
+    unsigned warm; /* … and shall have at most: those used last, which lie in the processor's cache */
     uint16_t tail, group;
 };
 
@@ -534,11 +536,13 @@ EVI void evi_bufs_unshow (struct ev_loop *loop, struct ev_pool *pool,
 EVI void evi_bufs_pause (struct ev_loop *loop, ev_op *op);
 EVI void evi_bufs_unpause (struct ev_op *op);
 EVI void evi_bufs_resume (struct ev_loop *loop); /* of every pool that has buffers again, one that waits */
+EVI void evi_bufs_verify (const struct evi_ops *ops);
 EVI void evi_bufs_close (struct ev_loop *loop);
 
 /* ---- ringbufs.c: those that the kernel chooses from ---- */
 
 EVI void evi_ringbufs_give (struct ev_pool *pool, unsigned index); /* a buffer goes back to the kernel */
+EVI void evi_ringbufs_top_up (struct ev_pool *pool); /* it gets what it shall have, and is free */
 EVI void evi_ringbufs_withdraw (
     struct ev_pool *pool); /* the kernel gets none of them any more, if it can be told */
 EVI void evi_ringbufs_end (struct ev_pool *pool);

@@ -5,6 +5,10 @@
 
 #include "../base/sys_op.h"
 
+/* The kernel takes them in turn. To write to a few that were used just now costs a half of what it costs to go round
+ * through megabytes, and mostly a few are enough. */
+enum { RINGBUFS_WARM_BYTES = 256 * 1024, RINGBUFS_WARM_LEAST = 4 };
+
 static void ringbufs_write (struct ev_pool *pool, unsigned index)
 {
     struct evi_buf *at = &pool->kernel[pool->tail & pool->mask];
@@ -13,6 +17,7 @@ static void ringbufs_write (struct ev_pool *pool, unsigned index)
     at->len = (uint32_t) pool->room;
     at->id = (uint16_t) index;
     pool->tail++;
+    pool->with_kernel++;
 }
 
 EVI void evi_ringbufs_give (struct ev_pool *pool, unsigned index)
@@ -20,6 +25,29 @@ EVI void evi_ringbufs_give (struct ev_pool *pool, unsigned index)
     ringbufs_write (pool, index);
     __atomic_store_n (&pool->kernel[0].resv, pool->tail,
                       __ATOMIC_RELEASE); /* the queue's tail is kept there */
+}
+
+EVI void evi_ringbufs_top_up (struct ev_pool *pool)
+{
+    while (pool->with_kernel < pool->warm && pool->free_count)
+        evi_ringbufs_give (pool, pool->free[--pool->free_count]);
+}
+
+static unsigned ringbufs_warm (const struct ev_pool *pool)
+{
+    size_t warm = RINGBUFS_WARM_BYTES / pool->size;
+
+    warm = warm > RINGBUFS_WARM_LEAST ? warm : RINGBUFS_WARM_LEAST;
+    return warm < pool->count ? (unsigned) warm : pool->count;
+}
+
+/* Two for each request in flight, and no more: one socket with much to read would take them all. It asks again. */
+EVI void evi_ringbufs_starved (struct ev_loop *loop, struct ev_pool *pool)
+{
+    unsigned most = 2 * loop->ops->flying;
+
+    most = most < pool->count ? most : pool->count;
+    pool->warm += pool->warm < most;
 }
 
 static size_t ringbufs_size (const struct ev_pool *pool)
@@ -54,10 +82,8 @@ EVI int evi_ringbufs_register (struct ev_loop *loop, struct ev_pool *pool)
         return pool->epoch == loop->ring->epoch;
     if (!ringbufs_open (loop, pool))
         return 0;
-    pool->free_count = 0;
-    for (unsigned index = 0; index < pool->count; index++)
-        if (pool->lent[index] == EVI_LENT_FREE)
-            evi_ringbufs_give (pool, index);
+    pool->warm = ringbufs_warm (pool);
+    evi_ringbufs_top_up (pool);
     return 1;
 }
 

@@ -523,6 +523,59 @@ TEST_ENGINES (buffer_that_arrives_during_a_stop_goes_back_when_it_was_seen)
     op_close_both (another);
 }
 
+/* What was written to just now lies in the processor's cache. */
+TEST_ENGINES (buffers_that_were_used_last_are_used_again)
+{
+    enum { SIZE = 4096, COUNT = 1000, FEW = 100, MESSAGES = 400 };
+    struct ev_loop *loop = test_loop (0);
+    ev_pool *pool = ev_pool_new (loop, SIZE, COUNT);
+    unsigned char used[COUNT] = { 0 };
+    char *first = NULL;
+    int distinct = 0, fd[2];
+    struct op op;
+
+    op_pair (fd);
+    op_begin (loop, &op, recv_pool, fd[0], pool, 0);
+    for (int i = 1; i <= MESSAGES; i++) {
+        kit_put (fd[1]);
+        op_until (loop, &op.calls, i);
+        first = first ? first : op.buf;
+        ck_assert_uint_lt ((size_t) ((char *) op.buf - first), (size_t) SIZE * COUNT);
+        distinct += !used[((char *) op.buf - first) / SIZE]++;
+    }
+    ck_assert_int_le (distinct, FEW);
+    op_stop (loop, &op);
+    ev_pool_free (loop, pool);
+    op_close_both (fd);
+}
+
+/* More sockets than buffers that a ring has at first: each has its own in the end, and none waits for long. */
+TEST_ENGINES (a_crowd_of_receivers_has_as_many_buffers_as_it_needs)
+{
+    enum { SIZE = 65536, CROWD = 60, ROUNDS = 5 };
+    struct ev_loop *loop = test_loop (0);
+    ev_pool *pool = ev_pool_new (loop, SIZE, CROWD);
+    struct op op[CROWD];
+    int fd[CROWD][2];
+
+    for (int i = 0; i < CROWD; i++) {
+        op_pair (fd[i]);
+        op_begin (loop, &op[i], recv_pool, fd[i][0], pool, 0);
+    }
+    for (int round = 1; round <= ROUNDS; round++) {
+        for (int i = 0; i < CROWD; i++)
+            kit_put (fd[i][1]);
+        for (int i = 0; i < CROWD; i++)
+            op_until (loop, &op[i].calls, round);
+    }
+    ev_verify (loop);
+    for (int i = 0; i < CROWD; i++) {
+        op_stop (loop, &op[i]);
+        op_close_both (fd[i]);
+    }
+    ev_pool_free (loop, pool);
+}
+
 TEST_ENGINES (datagrams_have_a_buffer_each)
 {
     struct ev_loop *loop = test_loop (0);
