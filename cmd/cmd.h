@@ -16,6 +16,8 @@ enum {
 int cmd_run (int argc, char **argv);
 int cmd_probe (int argc, char **argv);
 int cmd_bench (int argc, char **argv);
+int cmd_help (void);
+int cmd_version (void);
 
 /* Prints "evring: …" on stderr and exits. */
 _Noreturn void cmd_fail (int code, const char *format, ...) __attribute__ ((format (printf, 2, 3)));

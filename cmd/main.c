@@ -38,7 +38,13 @@ int cmd_bench (int argc, char **argv)
               program);
 }
 
-static int say_version (void)
+int cmd_help (void)
+{
+    fputs (usage, stdout);
+    return cmd_said ();
+}
+
+int cmd_version (void)
 {
     printf ("evring %s (API and ABI of libev %d.%d)\n", EVRING_VERSION_TEXT, ev_version_major (),
             ev_version_minor ());
@@ -70,11 +76,9 @@ int main (int argc, char **argv)
     if (!strcmp (verb, "bench"))
         return cmd_bench (argc - 1, argv + 1);
     if (!strcmp (verb, "--version") || !strcmp (verb, "version"))
-        return say_version ();
-    if (!strcmp (verb, "--help") || !strcmp (verb, "-h") || !strcmp (verb, "help")) {
-        fputs (usage, stdout);
-        return cmd_said ();
-    }
+        return cmd_version ();
+    if (!strcmp (verb, "--help") || !strcmp (verb, "-h") || !strcmp (verb, "help"))
+        return cmd_help ();
     fputs (usage, stderr);
     if (*verb)
         cmd_fail (EXIT_OWN, "there is no verb \"%s\"", verb);

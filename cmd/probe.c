@@ -321,6 +321,8 @@ static const char *why_not (const struct findings *found)
         return "kernels 6.1.123 to 6.1.127 lose wake-ups; use a newer one";
     if (found->seccomp == 2)
         return "the process is under a seccomp filter, which may kill: io_uring has to be asked for by name";
+    if (found->seccomp < 0)
+        return "without /proc nobody knows of seccomp filters, which may kill: io_uring has to be asked for by name";
     if (found->loops[0])
         return "this kernel's io_uring lacks what a loop needs (Linux 5.13 has it)";
     if (!flag_works (found, DEFER_TASKRUN))
@@ -575,6 +577,8 @@ int cmd_probe (int argc, char **argv)
     struct findings found = { 0 };
     int json = argc > 1 && !strcmp (argv[1], "--json");
 
+    if (argc == 2 && !strcmp (argv[1], "--help"))
+        return cmd_help ();
     if (argc > 1 + json)
         cmd_fail (EXIT_OWN, "probe knows only --json, not %s", argv[1 + json]);
     gather (&found);

@@ -50,14 +50,13 @@ static unsigned backend_wish (const char *name)
 static int read_options (int argc, char **argv, struct wishes *wishes)
 {
     static const struct option options[] = {
-        { "backend", required_argument, NULL, 'b' },
-        { "stats", optional_argument, NULL, 's' },
-        { "force", no_argument, NULL, 'f' },
-        { NULL, 0, NULL, 0 },
+        { "backend", required_argument, NULL, 'b' }, { "stats", optional_argument, NULL, 's' },
+        { "force", no_argument, NULL, 'f' },         { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'V' },       { NULL, 0, NULL, 0 },
     };
 
     opterr = 0;
-    for (int option; (option = getopt_long (argc, argv, "+", options, NULL)) != -1;)
+    for (int option; (option = getopt_long (argc, argv, "+h", options, NULL)) != -1;)
         switch (option) {
         case 'b':
             wishes->backend = backend_wish (optarg);
@@ -68,6 +67,10 @@ static int read_options (int argc, char **argv, struct wishes *wishes)
         case 'f':
             wishes->force = 1;
             break;
+        case 'h':
+            exit (cmd_help ());
+        case 'V':
+            exit (cmd_version ());
         default:
             cmd_fail (EXIT_OWN, "run does not know %s, or it lacks its value (see evring --help)",
                       argv[optind - 1]);

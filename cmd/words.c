@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -60,19 +61,28 @@ int cmd_said (void)
     return 0;
 }
 
+/* Where there is no /proc, the name that was executed will do: our folder is still what it was then. */
+static char *own_path (void)
+{
+    char *self = realpath ("/proc/self/exe", NULL);
+    const char *executed = (const char *) getauxval (AT_EXECFN);
+
+    if (!self && executed)
+        self = realpath (executed, NULL);
+    if (!self)
+        cmd_fail (EXIT_OWN,
+                  "cannot find out where I am installed (/proc is not readable); set EVRING_LIBDIR");
+    return self;
+}
+
 const char *cmd_libdir (void)
 {
     const char *given = getenv ("EVRING_LIBDIR");
-    char self[4096];
-    ssize_t size;
+    char *self;
 
     if (given && *given)
         return given;
-    size = readlink ("/proc/self/exe", self, sizeof self - 1);
-    if (size < 0)
-        cmd_fail (EXIT_OWN,
-                  "cannot find out where I am installed (/proc is not readable); set EVRING_LIBDIR");
-    self[size] = 0;
+    self = own_path ();
     *strrchr (self, '/') = 0;
     return cmd_text ("%s/../%s", self, EVRING_LIBDIR_FROM_PREFIX);
 }

@@ -128,6 +128,14 @@ class CommandTest(unittest.TestCase):
         shutil.copy(self.client, self.path(name))
         return self.path(name)
 
+    def install(self, folder):
+        os.makedirs(folder + "/bin")
+        library = os.path.join(folder, os.environ["LIBDIR_FROM_PREFIX"], "evring")
+        os.makedirs(library)
+        shutil.copy(EVRING, folder + "/bin/evring")
+        shutil.copy(OURS, library + "/libev.so.4")
+        return folder + "/bin/evring", library
+
     def assert_refused(self, result, code, *words):
         self.assertEqual(result.returncode, code, result)
         self.assertEqual(result.stdout, "")
@@ -296,14 +304,6 @@ class RunTest(CommandTest):
     def test_a_libev_of_the_user_in_the_library_path_does_not_win(self):
         self.assert_ours(evring("run", self.client, env=environment(LD_LIBRARY_PATH=self.other_libev())))
 
-    def install(self, folder):
-        os.makedirs(folder + "/bin")
-        library = os.path.join(folder, os.environ["LIBDIR_FROM_PREFIX"], "evring")
-        os.makedirs(library)
-        shutil.copy(EVRING, folder + "/bin/evring")
-        shutil.copy(OURS, library + "/libev.so.4")
-        return folder + "/bin/evring", library
-
     def test_a_moved_installation_finds_its_library(self):
         command, library = self.install(self.path("one"))
         os.rename(self.path("one"), self.path("two"))
@@ -462,6 +462,45 @@ class StatsTest(CommandTest):
         self.assert_ours(evring("run", "--stats=" + self.path("fifo"), self.client))
         self.assertIn(b"evring: pid", os.read(reader, 4096))
         os.close(reader)
+
+
+@unittest.skipUnless(IS_ROOT, "needs root to hide /proc")
+class ProcTest(CommandTest):
+    """Where /proc is not mounted: a chroot, a container that is made by hand."""
+
+    HIDDEN = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]
+
+    def setUp(self):
+        super().setUp()
+        if subprocess.run([*self.HIDDEN, "true"], stderr=subprocess.DEVNULL, check=False).returncode:
+            self.skipTest("no mount namespace to be had")
+
+    def hidden(self, *words, **options):
+        return subprocess.run([*self.HIDDEN, *words], text=True, timeout=SECONDS, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              check=False, **options)
+
+    def test_a_program_runs(self):
+        command, _ = self.install(self.path("one"))
+        env = environment(EVRING_LIBDIR=None, PATH=self.path("one/bin") + ":" + os.environ["PATH"])
+        for words, folder in (([command], "/"), (["./evring"], self.path("one/bin")), (["evring"], "/")):
+            with self.subTest(words):
+                result = self.hidden(*words, "run", "--backend=poll", "--stats", self.client, env=env, cwd=folder)
+                self.assertEqual(result.returncode, 0, result)
+                self.assertIn("backend 2\n", result.stdout)
+                self.assertIn("evring: pid", result.stderr)
+
+    def test_probe_says_what_it_could_not_find_out(self):
+        """Whoever cannot know of filters that kill does not try a ring unasked."""
+        usual = json.loads(evring("probe", "--json").stdout)
+        result = self.hidden(EVRING, "probe", "--json", env=environment())
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        found = json.loads(result.stdout)
+        for name in ("io_uring", "features", "setup_flags", "loops"):
+            self.assertEqual(found[name], usual[name], name)
+        self.assertEqual(found["seccomp"], "unknown")
+        if usual["default_backend"] == "io_uring":
+            self.assertEqual(found["default_backend"], "epoll")
+            self.assertIn("/proc", found["why_not_io_uring"])
 
 
 class ForceTest(CommandTest):
@@ -624,7 +663,19 @@ class MainTest(CommandTest):
             for verb in ("run", "probe", "bench"):
                 self.assertIn("evring " + verb, result.stdout)
 
+    def test_each_verb_tells_its_usage(self):
+        for words in (["run", "--help"], ["run", "-h"], ["run", "--force", "--help", "ls"], ["probe", "--help"]):
+            with self.subTest(words):
+                result = evring(*words)
+                self.assertEqual((result.returncode, result.stderr), (0, ""))
+                self.assertIn("--backend=NAME", result.stdout)
+
+    def test_what_stands_behind_the_program_is_the_programs(self):
+        self.assertIn("argument 1 <--help>\n", evring("run", self.client, "--help").stdout)
+        self.assertIn("argument 1 <--version>\n", evring("run", self.client, "--version").stdout)
+
     def test_version(self):
+        self.assertEqual(evring("run", "--version").stdout, evring("--version").stdout)
         self.assertRegex(evring("--version").stdout, r"^evring \d+\.\d+\.\d+ \(API and ABI of libev 4\.33\)\n$")
 
     def test_wrong_verbs_are_refused_with_the_usage(self):
