@@ -28,7 +28,7 @@ enum { SCRIPTS_MAX = 4 }; /* interpreters that are scripts themselves; the kerne
 
 static int is_file (const char *path)
 {
-    struct stat st;
+    struct stat st = { 0 };
 
     return !stat (path, &st) && S_ISREG (st.st_mode);
 }
@@ -90,7 +90,7 @@ static void refuse_rights (const char *file, const char *what)
 /* What rights the file has for those who run it, if any. */
 static const char *name_rights (const char *file)
 {
-    struct stat st;
+    struct stat st = { 0 };
 
     if (!stat (file, &st) && st.st_mode & S_ISUID)
         return "is set-user-ID";
@@ -104,8 +104,8 @@ static const char *name_rights (const char *file)
  * no_new_privs takes them away. */
 static void refuse_privileged (const char *file)
 {
-    struct statvfs fs;
-    struct stat st;
+    struct statvfs fs = { 0 };
+    struct stat st = { 0 };
     int set_id;
 
     if (stat (file, &st) || statvfs (file, &fs))
@@ -258,7 +258,7 @@ static FILE *start_listing (const struct program *program, pid_t *pid)
 
 static int same_file (const char *a, const char *b)
 {
-    struct stat one, other;
+    struct stat one = { 0 }, other = { 0 };
 
     return !stat (a, &one) && !stat (b, &other) && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }

@@ -26,6 +26,7 @@ SECONDS = 20 * int(os.environ.get("TIME_FACTOR", "1"))
 BACKENDS = {"io_uring": 0x80, "epoll": 4, "poll": 2, "select": 1}
 NOBODY = 65534
 IS_ROOT = os.getuid() == 0
+SANITIZED = bool(os.environ.get("SANITIZED"))  # such a command wants /proc itself, and is no food for valgrind
 
 HOST = """
 #include <dlfcn.h>
@@ -464,6 +465,7 @@ class StatsTest(CommandTest):
         os.close(reader)
 
 
+@unittest.skipIf(SANITIZED, "the command is sanitized")
 @unittest.skipUnless(IS_ROOT, "needs root to hide /proc")
 class ProcTest(CommandTest):
     """Where /proc is not mounted: a chroot, a container that is made by hand."""
@@ -501,6 +503,27 @@ class ProcTest(CommandTest):
         if usual["default_backend"] == "io_uring":
             self.assertEqual(found["default_backend"], "epoll")
             self.assertIn("/proc", found["why_not_io_uring"])
+
+
+@unittest.skipIf(SANITIZED, "the command is sanitized")
+@unittest.skipUnless(shutil.which("valgrind"), "valgrind is not installed")
+class ValgrindTest(CommandTest):
+    """The ways that the manual tells: nothing but what the program itself says, and no error counted."""
+
+    VALGRIND = ["valgrind", "--quiet", "--error-exitcode=99"]
+
+    def assert_silent(self, result):
+        self.assertEqual((result.returncode, result.stderr), (0, ""), result)
+        self.assertIn("backend ", result.stdout)
+
+    def test_valgrind_under_evring_run_is_silent(self):
+        for name in ["epoll", "poll"] + ["io_uring"] * ring_available():
+            with self.subTest(name):
+                self.assert_silent(evring("run", "--force", "--backend=" + name, *self.VALGRIND, self.client))
+
+    def test_evring_run_under_valgrind_is_silent_if_the_loader_is_skipped(self):
+        skip = [*self.VALGRIND, "--trace-children=yes", "--trace-children-skip=*/ld-*"]
+        self.assert_silent(evring("run", "--backend=epoll", self.client, command=skip))
 
 
 class ForceTest(CommandTest):
