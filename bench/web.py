@@ -22,7 +22,7 @@ NGINX = """worker_processes 1; daemon off; pid {here}/pid; error_log stderr crit
 events {{ worker_connections 4096; }}
 http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000;
   client_body_temp_path {here}; proxy_temp_path {here}; fastcgi_temp_path {here}; uwsgi_temp_path {here}; scgi_temp_path {here};
-  server {{ listen {host}:{port} backlog=4096; root {folder}; }} }}
+  server {{ listen {host}:{port}{how} backlog=4096; root {folder}; }} }}
 """
 
 
@@ -52,11 +52,11 @@ class Kind:
         return bool(self.program) and os.path.exists(self.program)
 
 
-def nginx_argv(program):
+def nginx_argv(program, how):
     def argv(port, folder, here):
         path = os.path.join(here, "nginx.conf")
         with open(path, "w", encoding="ascii") as file:
-            file.write(NGINX.format(here=here, host=HOST, port=port, folder=folder))
+            file.write(NGINX.format(here=here, host=HOST, port=port, how=how, folder=folder))
         return [program, "-p", here, "-e", "stderr", "-c", path]
     return argv
 
@@ -76,9 +76,14 @@ def op_http(build, backend):
                 variables={"LIBEV_FLAGS": bit}, ring=backend == "iouring")
 
 
-def nginx():
+def op_echo(build):
+    program = os.path.join(build, "examples", "op_echo")
+    return Kind("op_echo on io_uring", program, lambda port, folder, here: [program, str(port)], variables={"LIBEV_FLAGS": "128"}, ring=True)
+
+
+def nginx(http2=False):
     program = which("nginx")
-    return Kind("nginx", program, nginx_argv(program), program and version_of(program, "-v", r"nginx/(\S+)"))
+    return Kind("nginx", program, nginx_argv(program, " http2" if http2 else ""), program and version_of(program, "-v", r"nginx/(\S+)"))
 
 
 def nghttpd():
