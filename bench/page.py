@@ -108,7 +108,8 @@ def better(peers, what, subject):
 def worse(peers, what, subject):
     """(one of ours, low, median, high, the reference): the first that is not ours, where the whole is above 1 and the noise."""
     reference, noise = next((name for name in peers if not re.search(subject, name)), None), noise_of(peers, what)
-    for name in peers if reference else ():
+    several = len([name for name in peers if re.search(subject, name)]) > 1  # or `better` has said it
+    for name in peers if reference and several else ():
         if re.search(subject, name):
             count = min(len(peers[name]), len(peers[reference]))
             low, middle, high = run.quartiles(run.ratios(peers[name][:count], peers[reference][:count], what))
@@ -122,7 +123,7 @@ def why(section, cell, winner, loser, what):
     return next((text for where, text in WHY if re.search(where, f"{section}: {cell}: {winner} < {loser}")), "not looked into yet.")
 
 
-WORD = {"cpu": "processor time", "p99": "p99", "value": "bytes"}
+WORD = {"cpu": "processor time", "wall": "time", "p99": "p99", "value": "bytes"}
 
 
 def differences(section, cells, measures, subject, find):
@@ -360,7 +361,10 @@ def section_html(section, part):
     cells = cells_of(part, section.peers)
     if not cells:
         return f"<h2 id={section.name}>{esc(section.title)}</h2><p class=missing>This could not be measured here; see below why.</p>"
-    measures = ("value",) if main_measure(next(iter(cells.values()))) == "value" else ("cpu", "p99") if "latency" in section.kinds else ("cpu",)
+    by_kind = {"rate": "wall", "latency": "p99"}
+    measures = ["cpu", *(by_kind[kind] for kind in section.kinds if kind in by_kind)]
+    if main_measure(next(iter(cells.values()))) == "value":
+        measures = ["value"]
     parts = [f"<h2 id={section.name}>{esc(section.title)}</h2><p>{esc(section.text)}</p>"]
     parts += [picture(kind, cells, section.event) for kind in section.kinds]
     parts += [better_list(section.name, cells, measures, section.subject or OURS.pattern), table(section, cells)]
