@@ -31,7 +31,7 @@ def sources():
     """Everything but what is built, relative to the tree."""
     found = []
     for folder, folders, names in os.walk(ROOT):
-        folders[:] = [name for name in folders if name == ".ci" or not re.match(r"\.|__pycache__$|(build.*|out|dist)$", name)]
+        folders[:] = [name for name in folders if name == ".ci" or not re.match(r"\.|__pycache__$|(build.*|out|dist|site)$", name)]
         found += [os.path.relpath(os.path.join(folder, name), ROOT) for name in names]
     return sorted(found)
 

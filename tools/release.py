@@ -26,7 +26,7 @@ sys.dont_write_bytecode = True
 import amalgamate  # noqa: E402  (of this folder)
 
 # What is for our own house only, and what a build leaves behind.
-LEFT_OUT = re.compile(r"(\.ci|\.git|dist|out|release|packages|build[^/]*)/|\.git\w*$|(.*/)?__pycache__/")
+LEFT_OUT = re.compile(r"(\.ci|\.git|dist|out|release|packages|site|build[^/]*)/|\.git\w*$|(.*/)?__pycache__/")
 
 
 class Trouble(Exception):
