@@ -277,6 +277,14 @@ def ask_idle(options):
 # ---- all of it -----------------------------------------------------------------------------------------------------------
 
 OTHERWISE = {"http": ask_http, "http2": ask_http2, "idle": ask_idle}
+NGINX = "nginx -c CONF    # worker_processes 1, sendfile on, tcp_nopush on, access_log off, keepalive_requests without end"
+COMMANDS = {
+    "http": f"LIBEV_FLAGS=128 build-release/examples/op_http FOLDER PORT    # without a ring: LIBEV_FLAGS=4\n{NGINX}\n"
+            f"wrk -t1 -c{HTTP_CONNECTIONS} -d{HTTP_SECONDS}s --latency http://127.0.0.1:PORT/1024.bin",
+    "http2": "nghttpd -a 127.0.0.1 -d FOLDER --no-tls PORT    # on evring: LD_LIBRARY_PATH=build-release/src, LIBEV_FLAGS=128 or 4\n"
+             f"{NGINX}, listen … http2\nh2load -n 30000 -c {HTTP_CONNECTIONS} -m 1 --log-file LOG http://127.0.0.1:PORT/1024.bin",
+    "idle": f"the same servers, and op_echo; Pss of /proc/PID/smaps_rollup before and after {IDLE_CONNECTIONS} connections",
+}
 
 
 def output_of(*command):
@@ -309,7 +317,7 @@ def measure(options):
         began = web.time.monotonic()
         taken = ask_question(options, section) if section.question else OTHERWISE[section.name](options)
         print(f"  {web.time.monotonic() - began:.0f} s", file=sys.stderr)
-        sections[section.name] = {"samples": taken, "command": command_of(options, section) if section.question else ""}
+        sections[section.name] = {"samples": taken, "command": command_of(options, section) if section.question else COMMANDS[section.name]}
     machine["stolen by the hypervisor, in ticks of 10 ms"] = run.stolen_ticks() - stolen
     machine["load at the end"] = run.first_line("/proc/loadavg")
     return {"machine": machine, "commit": commit(), "versions": versions(), "system": platform.platform(), "rounds": options.rounds,
