@@ -160,7 +160,7 @@ def quartiles(ours, theirs):
 
 def print_pair(found):
     low, middle, high = quartiles(found.costs[1], found.costs[0])
-    print("%s: %d rounds in turns" % (found.title, len(found.costs[0])))
+    print("%s: %d round%s in turns" % (found.title, len(found.costs[0]), "" if len(found.costs[0]) == 1 else "s"))
     for at in (0, 1):
         rate = "" if found.rates[at][0] is None else ", %s %ss per second" % (number(found.rates[at]), found.event)
         print("  %-24s %6.2f µs of processor time for a %s%s" % (
