@@ -3,6 +3,8 @@
 
 #if EV_USE_EPOLL
 
+#include <errno.h>
+
 enum { EPOLL_BATCH = 64 }; /* reports fetched at once to begin with; grows when there were as many (IO-16) */
 
 static int epoll_open (struct ev_loop *loop)
@@ -29,27 +31,55 @@ static void epoll_close (struct ev_loop *loop)
     loop->backend_fd = -1;
 }
 
+/* What to do without one, the loop knows: it moves on. */
 static int epoll_reopen (struct ev_loop *loop)
 {
     struct evi_epollset *set = loop->backend_data;
-    int err;
+    int err = evi_epollset_renew (set);
 
-    while ((err = evi_epollset_renew (set)) < 0)
+    if (err < 0 && evi_syserr_watched ())
         evi_syserr ("epoll_create", -err);
     loop->backend_fd = set->fd;
+    return err;
+}
+
+static int epoll_gone (int err)
+{
+    return EVI_UNLIKELY (err == -EBADF || err == -EINVAL);
+}
+
+/* The program has closed our descriptor; the number may be another file's by now. */
+EVI_COLD static void epoll_lost (struct evi_epollset *set)
+{
+    if (evi_sys_is_strange (set->fd, "[eventpoll]"))
+        set->fd = -1;
+    set->poisoned = 1;
+}
+
+/* Which of the two descriptors is meant? If it is the set, all rows are told again, this one too. */
+EVI_COLD static int epoll_doubt (struct evi_epollset *set, int fd, int err)
+{
+    if (err == -EBADF ? evi_sys_fd_valid (fd) != 0 : !evi_sys_is_strange (set->fd, "[eventpoll]"))
+        return err;
+    epoll_lost (set);
     return 0;
 }
 
 static int epoll_modify (struct ev_loop *loop, int fd, int told, int want, int why)
 {
-    return evi_epollset_tell (loop, loop->backend_data, fd, told, want, why);
+    int err = evi_epollset_tell (loop, loop->backend_data, fd, told, want, why);
+
+    return epoll_gone (err) ? epoll_doubt (loop->backend_data, fd, err) : err;
 }
 
 static int epoll_wait_events (struct ev_loop *loop, ev_tstamp limit)
 {
     struct evi_epollset *set = loop->backend_data;
+    int err = set->poisoned ? EVI_REBUILD : evi_epollset_fetch (set, limit);
 
-    return set->poisoned ? EVI_REBUILD : evi_epollset_fetch (set, limit);
+    if (epoll_gone (err))
+        epoll_lost (set);
+    return err;
 }
 
 static void epoll_reap (struct ev_loop *loop)

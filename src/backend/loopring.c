@@ -241,6 +241,8 @@ EVI_COLD EVI int evi_loopring_failed (struct ev_loop *loop, struct evi_loopring 
     default: /* EPERM and ENOSYS: a filter was installed; EBADFD, EBADF, ENXIO: the ring is dead */
         break;
     }
+    if (evi_sys_is_strange (it->ring.fd, "[io_uring]"))
+        it->ring.fd = -1; /* closed by the program, and not ours to close again */
     loop->stats.fallback_error = -answer;
     return EVI_FALL;
 }

@@ -78,6 +78,19 @@ EVI int evi_sys_fd_valid (int fd)
     return 0;
 }
 
+EVI_COLD EVI int evi_sys_is_strange (int fd, const char *kind)
+{
+    char path[40], what[64];
+    ssize_t size;
+
+    snprintf (path, sizeof path, "/proc/self/fd/%d", fd);
+    size = readlink (path, what, sizeof what - 1);
+    if (size < 0)
+        return 0;
+    what[size] = 0;
+    return !strstr (what, kind);
+}
+
 EVI ssize_t evi_sys_read (int fd, void *data, size_t size)
 {
     ssize_t got = read (fd, data, size);

@@ -125,11 +125,19 @@ EVI void evi_fd_again (struct ev_loop *loop, int fd)
     evi_fd_change (loop, fd, EVI_WHY_AGAIN);
 }
 
-/* Without its own descriptors a loop could not be woken: they are never given up, only tried again. */
-static void fd_insist (struct ev_loop *loop, int fd, int err)
+/* More refusals than other descriptors, or another backend, could help with. */
+enum { FD_INSISTS = 16 };
+
+/* Without its own descriptors a loop could not be woken: they are never given up. The program may have closed them: they
+ * are made anew, and where that does not help the loop moves to another backend. */
+EVI_COLD static void fd_insist (struct ev_loop *loop, int fd, int err)
 {
-    if (err != -ENOMEM)
+    int hopeless = err != -ENOMEM && !loop->forked && ++loop->fds.insisted > FD_INSISTS;
+
+    if (hopeless || (err != -ENOMEM && evi_syserr_watched ()))
         evi_syserr ("watching a descriptor of the loop itself", -err);
+    if (err != -ENOMEM)
+        loop->forked |= EVI_FORKED_NOT;
     loop->fds.told_broken = 1;
     evi_fd_again (loop, fd);
 }

@@ -32,6 +32,7 @@ _Static_assert(sizeof (struct evi_row) <= 16, "four rows to a cache line");
 struct evi_fds {
     ev_watcher_list *nowhere; /* ev_io started on descriptors that do not exist, until they are told so */
     int told_broken;          /* EV_ERROR was fed since the last sleep: the next one must not make it wait */
+    int insisted;             /* refusals of descriptors of the loop's own */
     struct evi_row *rows;
     int *changes;
     unsigned count; /* rows there are */

@@ -19,6 +19,12 @@ struct evi_loopring; /* backend/loopring.h */
 struct evi_ring;     /* backend/ring.h */
 struct evi_ops;      /* ops/op.h */
 
+/* Why kernel state is to be made anew. */
+enum {
+    EVI_FORKED = 1,    /* the program says that this is a child */
+    EVI_FORKED_NOT = 2 /* a descriptor of the loop's own was refused */
+};
+
 struct ev_loop {
     struct evi_clock clock;     /* core/clock.c */
     struct evi_pending pending; /* core/pending.c */
@@ -77,7 +83,7 @@ struct ev_loop {
     ev_tstamp deadline;                      /* when the present sleep ends, monotonic */
     int exact;                               /* … for a timer; else the clock was not looked at for it */
     int waiting;                             /* inside the polling call or its hooks */
-    int forked;                              /* kernel state is to be made anew */
+    int forked;                              /* kernel state is to be made anew: EVI_FORKED … */
     unsigned process;                        /* evi_sys_process when it was made */
     unsigned checked;                        /* … when EVFLAG_FORKCHECK last found it changed */
     ev_tstamp io_interval, timeout_interval; /* collect intervals, seconds */

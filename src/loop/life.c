@@ -140,7 +140,7 @@ void ev_loop_fork (EV_P) EV_NOEXCEPT
 {
     EVI_DOOR;
 
-    loop->forked = 1;
+    loop->forked |= EVI_FORKED;
 }
 
 EVI void evi_loop_rebuild (struct ev_loop *loop)
@@ -159,9 +159,14 @@ EVI void evi_loop_rebuild (struct ev_loop *loop)
     evi_fd_retell_all (loop);
 }
 
+enum { LIFE_INSISTS = 4 }; /* refusals of the loop's own descriptors until another backend is tried */
+
 EVI void evi_loop_reborn (struct ev_loop *loop)
 {
-    evi_loop_rebuild (loop);
+    if (loop->forked == EVI_FORKED_NOT && loop->fds.insisted > LIFE_INSISTS)
+        evi_loop_fall (loop);
+    else
+        evi_loop_rebuild (loop);
     evi_stat_fork (loop);
     evi_periodic_fork (loop);
     evi_wake_reopen (loop);

@@ -37,9 +37,9 @@ EVI_APART static void run_check_fork (struct ev_loop *loop)
 {
     if (loop->origflags & EVFLAG_FORKCHECK && loop->checked != evi_sys_process ()) {
         loop->checked = evi_sys_process ();
-        loop->forked = 1;
+        loop->forked |= EVI_FORKED;
     }
-    if (loop->forked)
+    if (loop->forked & EVI_FORKED)
         run_feed (loop, &loop->fork, EV_FORK);
 }
 
@@ -145,6 +145,18 @@ EVI_INLINE_HOT int run_backend_wait (struct ev_loop *loop, ev_tstamp limit)
     return err;
 }
 
+/* The program has closed the backend's descriptor, or may have fewer of them now than poll is to watch. */
+EVI_COLD static void run_without (struct ev_loop *loop, int err)
+{
+    if (evi_syserr_watched ())
+        evi_syserr (loop->backend->call, -err);
+    loop->stats.fallback_error = -err;
+    if (loop->backend->reopen)
+        evi_loop_rebuild (loop);
+    else
+        evi_loop_fall (loop);
+}
+
 /* What a failing wait means. Nonzero: the kernel knows nothing yet, tell and wait again. */
 EVI_COLD static int run_recover (struct ev_loop *loop, int err)
 {
@@ -166,6 +178,10 @@ EVI_COLD static int run_recover (struct ev_loop *loop, int err)
     case EVI_CHECK: /* one of many descriptors is invalid, and the call does not say which */
         evi_fd_check_all (loop);
         return 0;
+    case -EBADF:
+    case -EINVAL:
+        run_without (loop, err);
+        break;
     default:
         evi_syserr (loop->backend->call, -err);
         return 0;

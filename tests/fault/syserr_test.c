@@ -54,18 +54,20 @@ TEST (syserr_is_told_when_the_epoll_descriptor_is_gone_and_the_loop_returns) // 
     ev_loop_destroy (loop);
 }
 
-static void poll_with_no_limit_left (void *watched)
+static void starve (const int calls[2], int error);
+static const int poll_calls[] = { SYS_poll, SYS_ppoll };
+
+static void poll_that_is_forbidden (void *watched)
 {
-    struct rlimit none = { 0, 1000 };
     struct ev_loop *loop = ev_loop_new (EVBACKEND_POLL | EVFLAG_NOENV);
     struct kit_io io;
     int *fd = watched;
 
     kit_start (loop, &io, fd[1], EV_WRITE);
     ev_run (loop, EVRUN_NOWAIT);
-    setrlimit (RLIMIT_NOFILE, &none); /* poll(2) then answers EINVAL */
+    starve (poll_calls, EPERM);
     ev_run (loop, EVRUN_NOWAIT);
-    _exit (syserr.calls && syserr.error == EINVAL && ev_is_active (&io.w) ? 0 : 1);
+    _exit (syserr.calls && syserr.error == EPERM && ev_is_active (&io.w) ? 0 : 1);
 }
 
 TEST (syserr_without_a_callback_prints_and_aborts) // AB-2
@@ -74,7 +76,7 @@ TEST (syserr_without_a_callback_prints_and_aborts) // AB-2
     int fd[2];
 
     test_pipe (fd);
-    int status = test_child (poll_with_no_limit_left, fd, message, sizeof message);
+    int status = test_child (poll_that_is_forbidden, fd, message, sizeof message);
     ck_assert_msg (WIFSIGNALED (status) && WTERMSIG (status) == SIGABRT, "status 0x%x", status);
     ck_assert_msg (strstr (message, "poll"), "stderr: %s", message);
     close (fd[0]);
@@ -87,9 +89,9 @@ TEST (syserr_with_a_callback_goes_on) // AB-2
 
     test_pipe (fd);
     ev_set_syserr_cb (note_syserr);
-    ck_assert_int_eq (test_child (poll_with_no_limit_left, fd, NULL, 0), 0);
+    ck_assert_int_eq (test_child (poll_that_is_forbidden, fd, NULL, 0), 0);
     ev_set_syserr_cb (NULL); /* back to print and abort (GL-8) */
-    int status = test_child (poll_with_no_limit_left, fd, NULL, 0);
+    int status = test_child (poll_that_is_forbidden, fd, NULL, 0);
     ck_assert (WIFSIGNALED (status) && WTERMSIG (status) == SIGABRT);
     close (fd[0]);
     close (fd[1]);
@@ -97,17 +99,16 @@ TEST (syserr_with_a_callback_goes_on) // AB-2
 
 /* ---- out of memory in the polling call (IO-15) -------------------------------------------------- */
 
-static const int poll_calls[] = { SYS_poll, SYS_ppoll };
 static const int select_calls[] = { SYS_select, SYS_pselect6 };
 
-/* From now on both calls answer ENOMEM. */
-static void starve (const int calls[2])
+/* From now on both calls answer that. */
+static void starve (const int calls[2], int error)
 {
     struct sock_filter code[] = {
         BPF_STMT (BPF_LD | BPF_W | BPF_ABS, offsetof (struct seccomp_data, nr)),
         BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K, (unsigned) calls[0], 1, 0),
         BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K, (unsigned) calls[1], 0, 1),
-        BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOMEM),
+        BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned) error),
         BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     struct sock_fprog program = { sizeof code / sizeof *code, code };
@@ -129,7 +130,7 @@ static void hungry_begin (unsigned backend)
     kit_start (hungry.loop, &hungry.low, hungry.fd[0], EV_READ);
     kit_start (hungry.loop, &hungry.high, hungry.fd[1], EV_READ); /* not ready either */
     ev_run (hungry.loop, EVRUN_NOWAIT);
-    starve (backend == EVBACKEND_POLL ? poll_calls : select_calls);
+    starve (backend == EVBACKEND_POLL ? poll_calls : select_calls, ENOMEM);
 }
 
 static void hungry_end (void)
@@ -187,3 +188,69 @@ TEST (select_without_memory_tells_the_callback_if_there_is_one) // IO-15
 {
     check_tells (EVBACKEND_SELECT);
 }
+
+#ifndef STOCK_LIBEV
+static void check_survives (unsigned backend, unsigned then, int (*harm) (struct ev_loop *loop))
+{
+    struct ev_loop *loop = ev_loop_new (backend | EVFLAG_NOENV);
+    struct kit_io in, out;
+    int fd[2];
+
+    test_socketpair (fd);
+    kit_start (loop, &in, fd[0], EV_READ);
+    kit_start (loop, &out, fd[1], EV_WRITE);
+    ev_run (loop, EVRUN_NOWAIT);
+    ck_assert_int_eq (harm (loop), 0);
+    ev_io_stop (loop, &out.w); /* a change, which is told where nobody hears it */
+    ev_io_set (&out.w, fd[1], EV_READ | EV_WRITE);
+    ev_io_start (loop, &out.w);
+    kit_put (fd[1]);
+    for (int i = 0; i < 5; i++)
+        ev_run (loop, EVRUN_NOWAIT);
+    ck_assert_uint_eq (ev_backend (loop), then);
+    ck_assert_int_ge (in.calls, 3);
+    ck_assert_int_ge (out.calls, 3);
+    ck_assert_int_eq (in.revents, EV_READ);
+    kit_stop_close (loop, &in);
+    kit_stop_close (loop, &out);
+    ck_assert_int_eq (ev_run (loop, EVRUN_NOWAIT), 0);
+    ev_loop_destroy (loop);
+}
+
+static int harm_epoll (struct ev_loop *loop)
+{
+    closes_epoll_fd (loop);
+    return 0;
+}
+
+TEST (
+    epoll_descriptor_that_was_closed_is_made_anew_where_nobody_wants_to_be_told) // not an end, as it is in libev
+{
+    check_survives (EVBACKEND_EPOLL, EVBACKEND_EPOLL, harm_epoll);
+}
+
+static int harm_limit (struct ev_loop *loop)
+{
+    struct rlimit limit;
+
+    getrlimit (RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = 0; /* poll(2) then answers EINVAL */
+    return setrlimit (RLIMIT_NOFILE, &limit);
+}
+
+TEST (poll_with_a_lowered_limit_becomes_select) // likewise
+{
+    check_survives (EVBACKEND_POLL, EVBACKEND_SELECT, harm_limit);
+}
+
+static int harm_both (struct ev_loop *loop)
+{
+    closes_epoll_fd (loop);
+    return harm_limit (loop);
+}
+
+TEST (epoll_descriptor_that_cannot_be_made_anew_becomes_select) // likewise
+{
+    check_survives (EVBACKEND_EPOLL, EVBACKEND_SELECT, harm_both);
+}
+#endif
