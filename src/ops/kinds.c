@@ -69,7 +69,6 @@ static int copies (struct ev_loop *loop, ev_op *op)
     if (!(loop->ops->knows & KINDS_BIT (EVI_OP_SEND_ZC)) || !(op->hint & EVI_HINT_LANE)
         || op->size - op->moved < EVI_ZERO_COPY_BYTES)
         return 1;
-    op->offset_to = (int64_t) evi_sys_socket_id (op->fd);
     return !evi_lane_sends_uncopied (loop, op);
 }
 

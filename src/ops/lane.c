@@ -77,17 +77,24 @@ EVI int evi_lane_fact (struct evi_fact *fact, int fd, int (*ask) (int fd))
     return fact->is;
 }
 
-/* Is it worth while to send without copying there? */
-EVI int evi_lane_sends_uncopied (struct ev_loop *loop, const ev_op *op)
+/* Is it worth while to send without copying there? Where it is not, the file is not asked again for a while who it is. */
+EVI int evi_lane_sends_uncopied (struct ev_loop *loop, ev_op *op)
 {
     struct evi_lane *lane = evi_op_lane (loop, op);
-    uint64_t socket = (uint64_t) op->offset_to;
 
-    if (lane->socket != socket) {
-        lane->socket = socket;
+    if (lane->copied > EVI_ZERO_COPY_COPIED) {
+        lane->copied--;
+        return 0;
+    }
+    op->offset_to = (int64_t) evi_sys_socket_id (op->fd);
+    if (lane->socket != (uint64_t) op->offset_to) {
+        lane->socket = (uint64_t) op->offset_to;
         lane->copied = 0;
     }
-    return lane->copied < EVI_ZERO_COPY_COPIED;
+    if (lane->copied < EVI_ZERO_COPY_COPIED)
+        return 1;
+    lane->copied += LANE_KNOWN - 1;
+    return 0;
 }
 
 EVI void evi_lane_copied (struct ev_loop *loop, const ev_op *op, int copied)

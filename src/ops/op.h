@@ -224,7 +224,8 @@ struct evi_lane {
     struct evi_fact direct;   /* it is read past the page cache */
     struct evi_fact terminal; /* a write to it may sleep, whatever it was asked */
     struct evi_fact serves;   /* a receive on it would hold its port */
-    uint8_t copied;           /* zero-copy sends in a row that were copied after all */
+    uint8_t copied;           /* zero-copy sends in a row that were copied after all; above
+                               * EVI_ZERO_COPY_COPIED: … and for how many more that is believed */
     uint64_t socket;          /* of `copied` (evi_sys_socket_id) */
 };
 
@@ -368,7 +369,7 @@ EVI void evi_lane_verify (const struct evi_ops *ops);
 /* A fact about fd: of the kernel (ask) only now and then. */
 EVI int evi_lane_fact (struct evi_fact *fact, int fd, int (*ask) (int fd));
 /* Zero-copy sends: is it worth while on this socket, whose id the operation has? What the last one was. */
-EVI int evi_lane_sends_uncopied (struct ev_loop *loop, const ev_op *op);
+EVI int evi_lane_sends_uncopied (struct ev_loop *loop, ev_op *op);
 EVI void evi_lane_copied (struct ev_loop *loop, const ev_op *op, int copied);
 
 EVI_INLINE struct evi_lane *evi_op_lane (struct ev_loop *loop, const ev_op *op)
