@@ -51,6 +51,7 @@ EVI int evi_sys_option (int fd, int option)
     int value = 0;
     socklen_t size = sizeof value;
 
+    EVI_SYS_FAULT ("getsockopt");
     return getsockopt (fd, SOL_SOCKET, option, &value, &size) == 0 ? value : -errno;
 }
 
@@ -60,6 +61,7 @@ EVI int evi_sys_serves (int fd)
     struct sockaddr_storage peer;
     socklen_t size = sizeof peer;
 
+    EVI_SYS_FAULT_AS ("getpeername", 0);
     if (getpeername (fd, (struct sockaddr *) &peer, &size) == 0 || errno != ENOTCONN)
         return 0;
     return evi_sys_option (fd, SO_ACCEPTCONN) > 0 || evi_sys_option (fd, SO_TYPE) == SOCK_DGRAM;
@@ -67,8 +69,10 @@ EVI int evi_sys_serves (int fd)
 
 EVI int evi_sys_fd_valid (int fd)
 {
-    int flags = fcntl (fd, F_GETFL);
+    int flags;
 
+    EVI_SYS_FAULT_AS ("fcntl", -ENOSYS); /* it cannot tell: EBADF would mean what it says */
+    flags = fcntl (fd, F_GETFL);
     if (flags < 0)
         return -errno;
 #ifdef O_PATH
@@ -84,6 +88,7 @@ EVI_COLD EVI int evi_sys_is_strange (int fd, const char *kind)
     ssize_t size;
 
     snprintf (path, sizeof path, "/proc/self/fd/%d", fd);
+    EVI_SYS_FAULT_AS ("readlink", 0);
     size = readlink (path, what, sizeof what - 1);
     if (size < 0)
         return 0;
@@ -93,15 +98,19 @@ EVI_COLD EVI int evi_sys_is_strange (int fd, const char *kind)
 
 EVI ssize_t evi_sys_read (int fd, void *data, size_t size)
 {
-    ssize_t got = read (fd, data, size);
+    ssize_t got;
 
+    EVI_SYS_FAULT ("read");
+    got = read (fd, data, size);
     return got < 0 ? -errno : got;
 }
 
 EVI ssize_t evi_sys_write (int fd, const void *data, size_t size)
 {
-    ssize_t put = write (fd, data, size);
+    ssize_t put;
 
+    EVI_SYS_FAULT ("write");
+    put = write (fd, data, size);
     return put < 0 ? -errno : put;
 }
 
@@ -142,6 +151,7 @@ EVI int evi_sys_pipe (int fd[2])
 
 EVI int evi_sys_dup_onto (int from, int to)
 {
+    EVI_SYS_FAULT ("dup2");
     if (dup2 (from, to) < 0)
         return -errno;
     return fcntl (to, F_SETFD, FD_CLOEXEC) < 0 ? -errno : 0;
@@ -262,8 +272,10 @@ EVI int evi_sys_seccomp (void)
     char text[4096];
     const char *line;
     ssize_t size;
-    int fd = open ("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    int fd;
 
+    EVI_SYS_FAULT ("open");
+    fd = open ("/proc/self/status", O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
     size = evi_sys_read (fd, text, sizeof text - 1);
@@ -281,6 +293,7 @@ EVI int evi_sys_seccomp (void)
 
 EVI int evi_sys_wait_child (int *status)
 {
+    EVI_SYS_FAULT ("waitpid");
     return evi_sys_result (waitpid (-1, status, WNOHANG | WUNTRACED | WCONTINUED));
 }
 
@@ -374,6 +387,7 @@ EVI int evi_sys_timerfd_arm_cancel (int fd, ev_tstamp at)
 {
     struct itimerspec spec = { .it_value.tv_sec = (time_t) at };
 
+    EVI_SYS_FAULT ("timerfd_settime");
     return evi_sys_result (timerfd_settime (fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &spec, NULL));
 }
 #endif
@@ -393,6 +407,7 @@ EVI int evi_sys_inotify_add (int fd, const char *path, unsigned mask)
 
 EVI int evi_sys_inotify_remove (int fd, int wd)
 {
+    EVI_SYS_FAULT ("inotify_rm_watch");
     return evi_sys_result (inotify_rm_watch (fd, wd));
 }
 #endif
@@ -423,8 +438,10 @@ EVI int evi_sys_uring_register (int fd, unsigned opcode, const void *arg, unsign
 
 static void *sys_map_ring (int fd, size_t size, uint64_t offset, int flags)
 {
-    void *memory =
-        mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE | flags, fd, (off_t) offset);
+    void *memory;
+
+    EVI_SYS_FAULT_AS ("mmap", NULL);
+    memory = mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE | flags, fd, (off_t) offset);
 
     if (memory == MAP_FAILED)
         return NULL;

@@ -13,15 +13,16 @@
 #ifdef EVI_TEST
 /* Asked before each call, with its name: 0 to let it happen, -errno to answer that instead. */
 extern int (*evi_sys_fault) (const char *call);
-#define EVI_SYS_FAULT(call)                                   \
+#define EVI_SYS_FAULT_AS(call, answer)                        \
     do {                                                      \
         int fault = evi_sys_fault ? evi_sys_fault (call) : 0; \
         if (fault)                                            \
-            return fault;                                     \
+            return answer;                                    \
     } while (0)
 #else
-#define EVI_SYS_FAULT(call) ((void) 0)
+#define EVI_SYS_FAULT_AS(call, answer) ((void) 0)
 #endif
+#define EVI_SYS_FAULT(call) EVI_SYS_FAULT_AS (call, fault)
 
 /* The answer of a call in the C convention, as -errno. */
 EVI_INLINE int evi_sys_result (long result)

@@ -37,6 +37,7 @@ EVI int evi_sys_kind (int fd)
 {
     struct stat stat;
 
+    EVI_SYS_FAULT ("fstat");
     if (fstat (fd, &stat) < 0)
         return -errno;
     switch (stat.st_mode & S_IFMT) {
@@ -55,8 +56,10 @@ EVI int evi_sys_kind (int fd)
 
 EVI int evi_sys_fd_nonblocking (int fd)
 {
-    int flags = fcntl (fd, F_GETFL);
+    int flags;
 
+    EVI_SYS_FAULT ("fcntl");
+    flags = fcntl (fd, F_GETFL);
     return flags < 0 ? -errno : (flags & O_NONBLOCK) != 0;
 }
 
@@ -67,15 +70,19 @@ EVI int evi_sys_terminal (int fd)
 
 EVI int evi_sys_fd_direct (int fd)
 {
-    int flags = fcntl (fd, F_GETFL);
+    int flags;
 
+    EVI_SYS_FAULT_AS ("fcntl", 1);
+    flags = fcntl (fd, F_GETFL);
     return flags < 0 || flags & O_DIRECT;
 }
 
 EVI int evi_sys_nonblocking (int fd, int on)
 {
-    int flags = fcntl (fd, F_GETFL), wanted;
+    int flags, wanted;
 
+    EVI_SYS_FAULT ("fcntl");
+    flags = fcntl (fd, F_GETFL);
     if (flags < 0)
         return -errno;
     wanted = on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
@@ -103,6 +110,7 @@ EVI int evi_sys_connected (int fd)
     int err = 0;
     socklen_t size = sizeof err;
 
+    EVI_SYS_FAULT ("getsockopt");
     return getsockopt (fd, SOL_SOCKET, SO_ERROR, &err, &size) < 0 ? -errno : -err;
 }
 
@@ -147,6 +155,7 @@ EVI uint64_t evi_sys_socket_id (int fd)
     uint64_t cookie = 0;
     socklen_t size = sizeof cookie;
 
+    EVI_SYS_FAULT_AS ("getsockopt", 0);
     getsockopt (fd, SOL_SOCKET, SO_COOKIE, &cookie, &size);
     return cookie;
 }
@@ -317,6 +326,7 @@ static int sys_fs_is_far (int fd)
 {
     struct statfs about;
 
+    EVI_SYS_FAULT_AS ("fstatfs", 1);
     if (fstatfs (fd, &about) < 0)
         return 1;
     for (unsigned i = 0; i < EVI_COUNT (sys_far); i++)
@@ -439,8 +449,10 @@ EVI ssize_t evi_sys_splice (int fd, int64_t offset, int fd_to, int64_t offset_to
 EVI int evi_sys_poll_one (int fd, int events, int limit_ms)
 {
     struct pollfd one = { .fd = fd, .events = (short) events };
-    int count = evi_sys_result (poll (&one, 1, limit_ms));
+    int count;
 
+    EVI_SYS_FAULT ("poll");
+    count = evi_sys_result (poll (&one, 1, limit_ms));
     return count > 0 ? one.revents : count;
 }
 
@@ -451,6 +463,8 @@ EVI int evi_sys_waitid (int idtype, int id, siginfo_t *info, int options, int *e
     int err;
 
     info->si_pid = 0;
+    *ended = 0;
+    EVI_SYS_FAULT ("waitid");
     err = evi_sys_result (waitid ((idtype_t) idtype, (id_t) id, info, options | WNOHANG));
     *ended = err >= 0 && info->si_pid != 0;
     return err;
@@ -476,10 +490,7 @@ EVI void *evi_sys_map (size_t size)
 {
     void *memory;
 
-#ifdef EVI_TEST
-    if (evi_sys_fault && evi_sys_fault ("mmap"))
-        return NULL;
-#endif
+    EVI_SYS_FAULT_AS ("mmap", NULL);
     memory = mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return memory == MAP_FAILED ? NULL : memory;
 }
