@@ -3,9 +3,11 @@
 
 Environment: EVRING the command, NORING the sandbox helper, EVRING_LIBDIR the folder with our libev.so.4,
 INCLUDE the folder with ev.h, CC. Run with parts of test names as arguments to choose tests."""
+import glob
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,6 +18,7 @@ import unittest
 import report
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.join(HERE, "..", "..")
 EVRING = os.environ["EVRING"]
 NORING = os.environ["NORING"]
 LIBDIR = os.path.realpath(os.environ["EVRING_LIBDIR"])
@@ -582,6 +585,21 @@ class PrivilegeTest(CommandTest):
             for arguments in ([], ["own"]):
                 with self.subTest(mode=oct(mode), arguments=arguments):
                     self.assertEqual(self.heeded(*arguments, secure=True), [])
+
+    def test_every_variable_goes_through_the_one_that_looks_at_rights(self):
+        read, elsewhere = set(), []
+        for path in glob.glob(ROOT + "/src/*/*.c") + glob.glob(ROOT + "/compat/*.c"):
+            with open(path, encoding="utf-8") as stream:
+                source = stream.read()
+            read |= set(re.findall(r'evi_sys_environment \("(\w+)"\)', source))
+            others = len(re.findall(r"\bevi_sys_environment \((?!\"|const char)", source))
+            if others or (re.search(r"\b(secure_)?getenv \(|\benviron\b", source) and not path.endswith("base/sys.c")):
+                elsewhere.append(path)
+        self.assertEqual(elsewhere, [])
+        self.assertEqual(read, {"LIBEV_FLAGS", "EVRING_OPS", "EVRING_RING", "EVRING_STATS", "EVRING_THREADS"})
+        with open(ROOT + "/doc/SECURITY.md", encoding="utf-8") as stream:
+            text = stream.read()
+        self.assertEqual([name for name in read if name not in text], [])
 
     @unittest.skipUnless(IS_ROOT, "needs root to give capabilities")
     def test_a_program_with_file_capabilities_heeds_no_variable(self):
