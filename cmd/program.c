@@ -199,7 +199,7 @@ static void examine (struct program *program)
     for (int scripts = 0;; scripts++) {
         ElfW (Ehdr) header = { 0 };
         char *file = program->binary, line[256] = "";
-        int fd = open (file, O_RDONLY | O_CLOEXEC);
+        int fd = open (file, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* a FIFO shall not make us wait */
 
         if (fd < 0 || pread (fd, line, sizeof line - 1, 0) < 0)
             cmd_fail (EXIT_UNUSABLE, "%s: cannot be examined: %m", file);

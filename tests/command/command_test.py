@@ -274,6 +274,11 @@ class RunTest(CommandTest):
         self.assert_ours(result)
         self.assertIn("argument 1 <%s>\nargument 2 <x y>\n" % script, result.stdout)
 
+    def test_a_script_for_a_fifo_is_refused_and_not_waited_for(self):
+        os.mkfifo(self.path("fifo"))
+        script = self.write("script", "#!%s\n" % self.path("fifo"))
+        self.assert_refused(evring("run", script), 126, "cannot be examined")
+
     def test_a_script_for_a_shell_needs_force_and_hands_evring_on(self):
         script = self.write("script", '#!/bin/sh -e\nexec "%s" "$@"\n' % self.client)
         self.assert_refused(evring("run", script), 126, "script for /bin/sh", "--force")
