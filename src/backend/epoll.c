@@ -57,9 +57,9 @@ EVI_COLD static void epoll_lost (struct evi_epollset *set)
 }
 
 /* Which of the two descriptors is meant? If it is the set, all rows are told again, this one too. */
-EVI_COLD static int epoll_doubt (struct evi_epollset *set, int fd, int err)
+EVI_COLD static int epoll_doubt (struct evi_epollset *set, int err)
 {
-    if (err == -EBADF ? evi_sys_fd_valid (fd) != 0 : !evi_sys_is_strange (set->fd, "[eventpoll]"))
+    if (err == -EBADF ? evi_sys_fd_valid (set->fd) != -EBADF : !evi_sys_is_strange (set->fd, "[eventpoll]"))
         return err;
     epoll_lost (set);
     return 0;
@@ -69,7 +69,7 @@ static int epoll_modify (struct ev_loop *loop, int fd, int told, int want, int w
 {
     int err = evi_epollset_tell (loop, loop->backend_data, fd, told, want, why);
 
-    return epoll_gone (err) ? epoll_doubt (loop->backend_data, fd, err) : err;
+    return epoll_gone (err) ? epoll_doubt (loop->backend_data, err) : err;
 }
 
 static int epoll_wait_events (struct ev_loop *loop, ev_tstamp limit)

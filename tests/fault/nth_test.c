@@ -263,3 +263,36 @@ TEST_BACKENDS (
     check_wakes (); /* by an eventfd again */
     ev_async_stop (life.loop, &life.async);
 }
+
+static void refused_for_good (void *error)
+{
+    ev_timer timer;
+
+    alarm (8);
+    life.loop = ev_loop_new (EVBACKEND_EPOLL | EVFLAG_NOENV);
+    evi_sys_fault = inject;
+    fault.only = "epoll_ctl";
+    fault.error = *(const int *) error;
+    fault.n = 1;
+    fault.from_there_on = 1;
+    ev_async_init (&life.async, count_async);
+    ev_async_start (life.loop, &life.async);
+    ev_timer_init (&timer, count_timer, 0.001, 0.001);
+    ev_timer_start (life.loop, &timer);
+    while (life.timers < 20)
+        ev_run (life.loop, EVRUN_ONCE);
+    check_wakes ();
+    _exit (ev_backend (life.loop) == EVBACKEND_EPOLL);
+}
+
+TEST (
+    descriptor_of_the_loop_that_epoll_refuses_for_good_moves_it_to_another_backend) // no end, where nobody asked to be told
+{
+    static const int errors[] = { ENOSPC, EBADF, EINVAL };
+
+    for (unsigned i = 0; i < sizeof errors / sizeof *errors; i++) {
+        int error = errors[i];
+
+        ck_assert_int_eq (test_child (refused_for_good, &error, NULL, 0), 0);
+    }
+}
