@@ -5,8 +5,8 @@ usage: amalgamate.py [--lines] [--depfile FILE] OUTPUT-DIRECTORY
 
 src/ev.c is an ordered list of includes. Every include of a file below src/ is replaced by that file, the
 first time; later ones vanish. Everything else stays as it is: system headers, config.h, and ev.h, which a
-program shares with the library. ev_op.h is written out too, so that ev.c and ev.h are enough to build. With
---lines compilers report the places of the original files."""
+program shares with the library. ev_op.h is written out too, so that ev.c and ev.h are enough to build. Names that a program
+may use itself get a prefix (own_names.py). With --lines compilers report the places of the original files."""
 
 import argparse
 import pathlib
@@ -14,9 +14,12 @@ import re
 import shutil
 import sys
 
+import own_names
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MAIN = "ev.c"
 SHARED = "ev.h"  # stays an include
+PUBLIC = ["include/ev.h", "include/ev_op.h"]
 COPIES = ["include/ev.h", "include/ev_op.h", "include/ev++.h", "compat/event.h", "compat/event.c"]
 
 INCLUDE = re.compile(r'\s*#\s*include\s*"([^"]+)"')
@@ -115,10 +118,11 @@ def write(directory, lines):
     """Writes everything into the directory; returns the files it was made of."""
     directory.mkdir(parents=True, exist_ok=True)
     text, files = amalgamate(ROOT / "src" / MAIN, [ROOT / "src", ROOT / "include"], lines)
-    (directory / MAIN).write_text(stamp() + text, encoding="utf-8")
+    public = "".join((ROOT / header).read_text(encoding="utf-8") for header in PUBLIC)
+    (directory / MAIN).write_text(stamp() + own_names.own(text, public), encoding="utf-8")
     for copy in COPIES:
         shutil.copyfile(ROOT / copy, directory / pathlib.Path(copy).name)
-    return [*files, *(ROOT / copy for copy in COPIES), ROOT / "LICENSE"]
+    return [*files, *(ROOT / copy for copy in COPIES), ROOT / "LICENSE", pathlib.Path(own_names.__file__)]
 
 
 def main():

@@ -28,8 +28,8 @@
 #define EVI_UNLIKELY(x) __builtin_expect (!!(x), 0)
 /* Programs with ev.c inside use these of libev's (perl's EV). */
 #ifndef ecb_expect_true
-#define ecb_expect_true(x) EVI_LIKELY (x)
-#define ecb_expect_false(x) EVI_UNLIKELY (x)
+#define ecb_expect_true(x) __builtin_expect (!!(x), 1)
+#define ecb_expect_false(x) __builtin_expect (!!(x), 0)
 #endif
 /* Kept out of the way of what runs often: a call to it costs its callers no registers. */
 #define EVI_COLD __attribute__ ((cold, noinline))

@@ -26,10 +26,11 @@
 #include "ev_op.h"
 
 #ifdef __linux__
-#define EVI_LINUX 1
+#define EV_ON_LINUX 1 /* knobs are made of it, and programs look at them later */
 #else
-#define EVI_LINUX 0
+#define EV_ON_LINUX 0
 #endif
+#define EVI_LINUX EV_ON_LINUX
 
 #ifndef EV_USE_SELECT
 #define EV_USE_SELECT (EV_FEATURE_BACKENDS != 0)
@@ -38,10 +39,10 @@
 #define EV_USE_POLL (EV_FEATURE_BACKENDS != 0)
 #endif
 #ifndef EV_USE_EPOLL
-#define EV_USE_EPOLL (EVI_LINUX && EV_FEATURE_BACKENDS)
+#define EV_USE_EPOLL (EV_ON_LINUX && EV_FEATURE_BACKENDS)
 #endif
 #ifndef EV_USE_IOURING
-#define EV_USE_IOURING (EVI_LINUX && EV_FEATURE_BACKENDS)
+#define EV_USE_IOURING (EV_ON_LINUX && EV_FEATURE_BACKENDS)
 #endif
 #if !EV_USE_SELECT && !EV_USE_POLL && !EV_USE_EPOLL && !EV_USE_IOURING
 #undef EV_USE_SELECT /* a loop needs something to wait with */
@@ -49,13 +50,13 @@
 #endif
 
 #ifndef EV_USE_EVENTFD
-#define EV_USE_EVENTFD (EVI_LINUX && EV_FEATURE_OS)
+#define EV_USE_EVENTFD (EV_ON_LINUX && EV_FEATURE_OS)
 #endif
 #ifndef EV_USE_SIGNALFD
-#define EV_USE_SIGNALFD (EVI_LINUX && EV_FEATURE_OS)
+#define EV_USE_SIGNALFD (EV_ON_LINUX && EV_FEATURE_OS)
 #endif
 #ifndef EV_USE_TIMERFD
-#define EV_USE_TIMERFD (EVI_LINUX && EV_FEATURE_OS)
+#define EV_USE_TIMERFD (EV_ON_LINUX && EV_FEATURE_OS)
 #endif
 #if !EVI_LINUX /* operations speak Linux */
 #undef EV_OP_ENABLE
@@ -63,7 +64,7 @@
 #endif
 
 #ifndef EV_USE_INOTIFY
-#define EV_USE_INOTIFY (EVI_LINUX && EV_FEATURE_OS)
+#define EV_USE_INOTIFY (EV_ON_LINUX && EV_FEATURE_OS)
 #endif
 
 /* May io_uring be taken when nobody asks for it? 0: as with libev, it has to be named. */
