@@ -129,6 +129,12 @@ class ManTest(unittest.TestCase):
         self.assertIn("LIBEV_FLAGS", names)
         self.assertEqual([name for name in sorted(names) if "*%s*" % name not in PAGES["evring.1"]], [])
 
+    def test_every_knob_is_explained(self):
+        code = "".join(read(ROOT, *path.split("/")) for path in ("include/ev.h", "include/ev_op.h", "include/ev++.h", "src/base/features.h"))
+        names = {name for name in re.findall(r"#\s*ifn?def (EV_\w+)", code) if not name.endswith(("_H_", "_H__"))}
+        self.assertGreater(len(names), 50)
+        self.assertEqual([name for name in sorted(names) if "*%s*" % name not in PAGES["ev_embedding.7"]], [])
+
     def test_every_option_of_the_command_is_explained(self):
         usage = re.search(r"usage\[\] =(.*?);", read(ROOT, "cmd", "main.c"), re.DOTALL)[1]
         options = set(re.findall(r"--[a-z]+", usage))
