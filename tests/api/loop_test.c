@@ -1,6 +1,7 @@
 /* loop_test.c: running a loop: what ev_run returns, when it waits, how it is broken, what keeps it alive,
  * and the hooks around its phases (contract RN, BR, RF, RE, HK). The order of phases is in order_test.c.
  * Where a wait is shown to be short, the other outcome is the test's deadline, not a measured time. */
+#define _GNU_SOURCE
 #include "kinds.h"
 #include "line.h"
 
@@ -240,8 +241,12 @@ static int poll_watched, poll_timeout;
 
 int poll (struct pollfd *fds, nfds_t count, int timeout)
 {
+    struct timespec limit = { .tv_sec = timeout / 1000, .tv_nsec = timeout % 1000 * 1000000L };
+
     poll_timeout = timeout;
-    return (int) syscall (SYS_poll, fds, count, poll_watched && timeout > 1000 ? 1 : timeout);
+    if (poll_watched && timeout > 1000)
+        limit = (struct timespec){ .tv_nsec = 1000000 };
+    return ppoll (fds, count, timeout < 0 ? NULL : &limit, NULL);
 }
 
 static struct ev_loop *watched_loop (void)

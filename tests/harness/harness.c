@@ -400,14 +400,41 @@ static void add_case (Suite *suite, const struct registered *entry, const char *
     tcase_add_loop_test (tcase, entry->test, index, index + 1);
 }
 
+/* Why this machine cannot do a test: from the file SKIP_LIST, lines "NAME[@TURN] REASON", # for remarks. NULL: it can. */
+static const char *beyond_machine (const char *name, const char *turn)
+{
+    static char line[200];
+    const char *path = getenv ("SKIP_LIST");
+    FILE *list = path ? fopen (path, "r") : NULL;
+    const char *reason = NULL;
+
+    while (list && !reason && fgets (line, sizeof line, list)) {
+        char *end = line + strcspn (line, " \n"), *at;
+
+        line[strcspn (line, "\n")] = 0;
+        reason = *end ? end + 1 : end;
+        *end = 0;
+        at = strchr (line, '@');
+        if (at)
+            *at++ = 0;
+        if (strcmp (line, name) || (at && strcmp (at, turn)))
+            reason = NULL;
+    }
+    if (list)
+        fclose (list);
+    return reason;
+}
+
 static void add_turn (Suite *suite, const struct registered *entry, const char *turn, int index, int works)
 {
-    if (!listed (getenv (entry->scope == TEST_EACH_ENGINE ? "ENGINE" : "BACKEND"), turn))
+    if (*turn && !listed (getenv (entry->scope == TEST_EACH_ENGINE ? "ENGINE" : "BACKEND"), turn))
         return;
-    if (works)
-        add_case (suite, entry, turn, index);
+    const char *reason = works ? beyond_machine (entry->name, turn) : "not available here";
+
+    if (reason)
+        note_skip (entry->name, turn, reason);
     else
-        note_skip (entry->name, turn, "not available here");
+        add_case (suite, entry, turn, index);
 }
 
 static struct works {
@@ -417,7 +444,7 @@ static struct works {
 static void add (Suite *suite, const struct registered *entry)
 {
     if (entry->scope == TEST_ONCE)
-        add_case (suite, entry, "", 0);
+        add_turn (suite, entry, "", 0, 1);
     for (int i = 0; entry->scope == TEST_EACH_BACKEND && i < BACKENDS; i++)
         add_turn (suite, entry, backends[i].name, i, works.backends[i]);
     for (int i = 0; entry->scope == TEST_EACH_ENGINE && i < ENGINES; i++)

@@ -25,6 +25,7 @@
  *
  * Environment: T=part-of-a-name runs only matching tests, BACKEND=select|poll|epoll|uring only that backend,
  * ENGINE=uring|attached|ready|ready@uring|ready@poll|ready@select (or several, with commas) only these engines.
+ * SKIP_LIST names a file of tests that are beyond this machine, with the reason of each.
  */
 #ifndef HARNESS_H
 #define HARNESS_H
