@@ -17,11 +17,12 @@ static char dir[64], path[80], other[80];
 static int trusted (const char *where)
 {
     struct statfs info;
+    unsigned type;
 
     if (statfs (where, &info))
         return 0;
-    return info.f_type == 0xef53 || info.f_type == 0x01021994 || info.f_type == 0x58465342
-           || info.f_type == 0x9123683e;
+    type = (unsigned) info.f_type; /* an int on some machines */
+    return type == 0xef53 || type == 0x01021994 || type == 0x58465342 || type == 0x9123683e;
 }
 
 static void files_begin (void)

@@ -930,7 +930,7 @@ TEST_ENGINES (messages_without_vectors_or_with_too_many_are_an_error)
     op_pair (fd);
     ck_result (op_do (loop, sendmsg, fd[0], &message, 0), -EFAULT);
     ck_result (op_do (loop, recvmsg, fd[0], &message, 0), -EFAULT);
-    message = (struct msghdr){ .msg_iov = &vec, .msg_iovlen = (size_t) 1 << 60 };
+    message = (struct msghdr){ .msg_iov = &vec, .msg_iovlen = SIZE_MAX >> 4 };
     ck_result (op_do (loop, sendmsg, fd[0], &message, 0), -EMSGSIZE);
     ck_result (op_do (loop, recvmsg, fd[0], &message, 0), -EMSGSIZE);
     op_close_both (fd);
