@@ -113,7 +113,9 @@ static int ring_setup_flags (struct evi_ring_params *params, unsigned entries, u
 
     for (unsigned i = 0; fd == -EINVAL && i < EVI_COUNT (ring_ladder); i++)
         if (!(ring_ladder[i] & exclude))
-            fd = ring_setup (params, entries, completions, ring_ladder[i], memory);
+            fd = ring_setup (params, entries, completions,
+                             ring_ladder[i] | (exclude & EVI_RING_RESTRICT ? EVI_SETUP_R_DISABLED : 0),
+                             memory);
     return fd;
 }
 
@@ -201,6 +203,51 @@ static int ring_find (struct evi_ring *ring, const struct evi_ring_params *param
     return 0;
 }
 
+/* ---- restrictions: what a ring that is not enabled yet may be limited to ---- */
+
+#define RING_BIT(op) ((uint64_t) 1 << (op))
+
+/* Not: whatever names a path, an address or a process, or makes a descriptor out of nothing. */
+#define RING_HARMLESS                                                                                       \
+    (RING_BIT (EVI_OP_NOP) | RING_BIT (EVI_OP_READV) | RING_BIT (EVI_OP_WRITEV) | RING_BIT (EVI_OP_FSYNC)   \
+     | RING_BIT (EVI_OP_READ_FIXED) | RING_BIT (EVI_OP_WRITE_FIXED) | RING_BIT (EVI_OP_POLL_ADD)            \
+     | RING_BIT (EVI_OP_POLL_REMOVE) | RING_BIT (EVI_OP_SENDMSG) | RING_BIT (EVI_OP_RECVMSG)                \
+     | RING_BIT (EVI_OP_TIMEOUT) | RING_BIT (EVI_OP_ACCEPT) | RING_BIT (EVI_OP_ASYNC_CANCEL)                \
+     | RING_BIT (EVI_OP_FALLOCATE) | RING_BIT (EVI_OP_CLOSE) | RING_BIT (EVI_OP_READ)                       \
+     | RING_BIT (EVI_OP_WRITE) | RING_BIT (EVI_OP_SEND) | RING_BIT (EVI_OP_RECV) | RING_BIT (EVI_OP_SPLICE) \
+     | RING_BIT (EVI_OP_SEND_ZC) | RING_BIT (EVI_OP_SENDMSG_ZC) | RING_BIT (EVI_OP_FTRUNCATE)               \
+     | RING_BIT (EVI_OP_EPOLL_WAIT))
+
+enum { RING_SQE_FLAGS = 0x7f & ~EVI_SQE_IO_DRAIN };
+
+/* What a loop registers later; the newest last, which an older kernel does not know. */
+static const uint8_t ring_registers[] = {
+    EVI_REGISTER_FILES,     EVI_REGISTER_EVENTFD,     EVI_UNREGISTER_EVENTFD,
+    EVI_REGISTER_PROBE,     EVI_REGISTER_BUFFERS2,    EVI_REGISTER_BUFFERS_UPDATE,
+    EVI_REGISTER_PBUF_RING, EVI_UNREGISTER_PBUF_RING, EVI_REGISTER_SYNC_CANCEL,
+};
+
+static int ring_restrict (struct evi_ring *ring)
+{
+    struct evi_restriction allow[1 + 64 + EVI_COUNT (ring_registers)] = { 0 };
+    uint64_t ops = evi_ring_knows (ring) & RING_HARMLESS;
+    unsigned count = 0;
+    int err;
+
+    allow[count++] = (struct evi_restriction){ .what = EVI_RESTRICT_FLAGS, .allowed = RING_SQE_FLAGS };
+    for (unsigned op = 0; op < 64; op++)
+        if (ops & RING_BIT (op))
+            allow[count++] = (struct evi_restriction){ .what = EVI_RESTRICT_OP, .allowed = (uint8_t) op };
+    for (unsigned i = 0; i < EVI_COUNT (ring_registers); i++)
+        allow[count++] =
+            (struct evi_restriction){ .what = EVI_RESTRICT_REGISTER, .allowed = ring_registers[i] };
+    do
+        err = evi_sys_uring_register (ring->fd, EVI_REGISTER_RESTRICTIONS, allow, count);
+    while (err == -EINVAL && allow[--count].what == EVI_RESTRICT_REGISTER);
+    ring->restricted = err >= 0;
+    return err < 0 ? err : 0;
+}
+
 /* ---- life ---- */
 
 /* Nothing in it, and room for nothing: whoever comes without asking does no harm. */
@@ -246,6 +293,8 @@ EVI int evi_ring_open (struct evi_ring *ring, unsigned entries, unsigned complet
     ring->features = params.features;
     ring->process = evi_sys_process ();
     err = ring_take_queues (ring, &params, &memory);
+    if (!err && exclude & EVI_RING_RESTRICT)
+        err = ring_restrict (ring);
     if (err < 0)
         evi_ring_close (ring);
     return err;
@@ -313,7 +362,7 @@ EVI uint64_t evi_ring_knows (const struct evi_ring *ring)
     for (unsigned i = 0; i < probe.count && i < EVI_COUNT (probe.ops); i++)
         if (probe.ops[i].flags & 1)
             known |= (uint64_t) 1 << probe.ops[i].op;
-    return known;
+    return ring->restricted ? known & RING_HARMLESS : known;
 }
 
 EVI int evi_ring_cancel_now (const struct evi_ring *ring, uint64_t name)

@@ -18,6 +18,7 @@ struct evi_ring {
     unsigned enter_flags; /* of every call */
     unsigned process;     /* evi_sys_process of its maker: in a fork child the mappings are gone */
     int enabled;          /* by the thread that runs it */
+    int restricted;       /* takes only some requests */
     uintptr_t thread;     /* that thread; 0: none yet */
 
     /* in memory shared with the kernel */
@@ -34,7 +35,9 @@ struct evi_ring {
 };
 
 /* 0, or -errno and nothing left behind. entries and completions are halved while memory is refused; flags are
- * dropped, newest first, while they are not understood. exclude: set-up flags not to try. */
+ * dropped, newest first, while they are not understood. exclude: set-up flags not to try. EVI_RING_RESTRICT beside them: for
+ * good, the kernel takes only requests about descriptors that the program has; or there is no ring. */
+#define EVI_RING_RESTRICT (1u << 31)
 EVI int evi_ring_open (struct evi_ring *ring, unsigned entries, unsigned completions, unsigned exclude);
 /* Idempotent. In a fork child it closes the descriptor and touches nothing that the parent uses. */
 EVI void evi_ring_close (struct evi_ring *ring);

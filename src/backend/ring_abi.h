@@ -111,6 +111,7 @@ enum { EVI_CQE_BUFFER_SHIFT = 16 };
 #define EVI_REGISTER_EVENTFD 4u
 #define EVI_UNREGISTER_EVENTFD 5u
 #define EVI_REGISTER_PROBE 8u
+#define EVI_REGISTER_RESTRICTIONS 11u
 #define EVI_REGISTER_ENABLE_RINGS 12u
 #define EVI_REGISTER_BUFFERS2 15u       /* 5.13 */
 #define EVI_REGISTER_BUFFERS_UPDATE 16u /* 5.13 */
@@ -118,6 +119,14 @@ enum { EVI_CQE_BUFFER_SHIFT = 16 };
 #define EVI_UNREGISTER_PBUF_RING 23u    /* 5.19 */
 #define EVI_REGISTER_SYNC_CANCEL 24u    /* 6.0 */
 #define EVI_RSRC_SPARSE (1u << 0)       /* 5.19: a table of nothing */
+
+enum { EVI_RESTRICT_REGISTER, EVI_RESTRICT_OP, EVI_RESTRICT_FLAGS }; /* what a restriction allows */
+struct evi_restriction {                                             /* struct io_uring_restriction */
+    uint16_t what;
+    uint8_t allowed, resv;
+    uint32_t resv2[3];
+};
+_Static_assert(sizeof (struct evi_restriction) == 16, "a restriction is 16 bytes");
 
 struct evi_cancel_reg { /* struct io_uring_sync_cancel_reg */
     uint64_t addr;
@@ -312,6 +321,10 @@ EVI_SAME (sizeof (struct evi_cancel_reg), sizeof (struct io_uring_sync_cancel_re
 #endif
 EVI_SAME ((int) EVI_REGISTER_EVENTFD, (int) IORING_REGISTER_EVENTFD);
 EVI_SAME ((int) EVI_REGISTER_PROBE, (int) IORING_REGISTER_PROBE);
+EVI_SAME ((int) EVI_REGISTER_RESTRICTIONS, (int) IORING_REGISTER_RESTRICTIONS);
+EVI_SAME (sizeof (struct evi_restriction), sizeof (struct io_uring_restriction));
+EVI_SAME ((int) EVI_RESTRICT_OP, (int) IORING_RESTRICTION_SQE_OP);
+EVI_SAME ((int) EVI_RESTRICT_FLAGS, (int) IORING_RESTRICTION_SQE_FLAGS_ALLOWED);
 EVI_SAME ((int) EVI_REGISTER_ENABLE_RINGS, (int) IORING_REGISTER_ENABLE_RINGS);
 #endif
 #endif

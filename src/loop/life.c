@@ -21,7 +21,7 @@ static int life_open_already;
 /* ---- which backend, which flags ---- */
 
 /* Flags that only the program itself may set; the others LIBEV_FLAGS replaces (LP-3). */
-enum { LIFE_FLAGS_OWN = EVFLAG_FORKCHECK | EVFLAG_NOSIGMASK | EVFLAG_NOENV };
+enum { LIFE_FLAGS_OWN = EVFLAG_FORKCHECK | EVFLAG_NOSIGMASK | EVFLAG_NOENV | EVFLAG_RESTRICT };
 
 static unsigned life_flags (unsigned flags)
 {
