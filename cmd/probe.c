@@ -86,9 +86,15 @@ struct op_probe { /* the kernel's struct io_uring_probe */
 };
 enum { REGISTER_PROBE = 8, OP_SUPPORTED = 1 };
 
+/* The calls of a ring, in the order in which they are tried. */
+enum call { SETUP, REGISTER, ENTER };
+static const char *const calls[] = { "io_uring_setup", "io_uring_register", "io_uring_enter" };
+
 /* What the child finds out about the ring: errno values, 0 for yes. Shared memory. */
 struct ring {
+    enum call trying; /* the last one that was tried */
     int setup, not_a_ring;
+    int refused; /* by that call, when set-up had succeeded */
     unsigned features, ops, ops_known;
     int flag_error[FLAGS];
 };
@@ -141,11 +147,22 @@ static void count_ops (struct ring *ring, int fd)
 {
     static struct op_probe probe;
 
-    if (syscall (SYS_io_uring_register, fd, REGISTER_PROBE, &probe, 256) < 0)
+    ring->trying = REGISTER;
+    if (syscall (SYS_io_uring_register, fd, REGISTER_PROBE, &probe, 256) < 0) {
+        ring->refused = errno;
         return;
+    }
     ring->ops_known = probe.last_op + 1u;
     for (unsigned i = 0; i < probe.ops_len; i++)
         ring->ops += probe.ops[i].flags & OP_SUPPORTED;
+}
+
+/* With nothing to submit and nothing to wait for. */
+static void try_enter (struct ring *ring, int fd)
+{
+    ring->trying = ENTER;
+    if (syscall (SYS_io_uring_enter, fd, 0, 0, 0, NULL, 0) < 0)
+        ring->refused = errno;
 }
 
 /* In a child. */
@@ -163,6 +180,8 @@ static int examine_ring (void *arg)
         return 0;
     ring->features = params.features;
     count_ops (ring, fd);
+    if (!ring->refused)
+        try_enter (ring, fd);
     for (int i = 0; i < FLAGS; i++)
         ring->flag_error[i] = try_flag (&flags[i], fd);
     return 0;
@@ -268,21 +287,32 @@ static const char *not_permitted (const struct findings *found)
     if (found->disabled == 1)
         return "the sysctl kernel.io_uring_disabled is 1: only CAP_SYS_ADMIN and one group may use it";
     if (found->seccomp == 2)
-        return "a seccomp filter forbids it (containers come with one)";
+        return "a seccomp filter forbids io_uring_setup (containers come with one)";
     return "it is not permitted (EPERM)";
+}
+
+/* Set-up succeeds, and another call does not: only a filter does that. */
+static const char *call_trouble (const struct findings *found)
+{
+    if (!found->ring->refused)
+        return NULL;
+    return cmd_text ("io_uring_setup succeeds, but %s is refused: %s%s", calls[found->ring->trying],
+                     strerror (found->ring->refused),
+                     found->seccomp == 2 ? " (a seccomp filter does that)" : "");
 }
 
 /* Why there is no ring; NULL if there is one. */
 static const char *ring_trouble (const struct findings *found)
 {
     if (found->killed)
-        return found->killed == SIGSYS ? "a seccomp filter kills whoever tries it"
-                                       : cmd_text ("the attempt was killed: %s", strsignal (found->killed));
+        return found->killed == SIGSYS
+                   ? cmd_text ("a seccomp filter kills whoever tries it (%s)", calls[found->ring->trying])
+                   : cmd_text ("the attempt was killed: %s", strsignal (found->killed));
     if (found->ring->not_a_ring)
         return "set-up says yes, but what it returns is no ring (a seccomp filter that answers 0)";
     switch (found->ring->setup) {
     case 0:
-        return NULL;
+        return call_trouble (found);
     case EPERM:
     case EACCES:
         return not_permitted (found);
@@ -294,7 +324,7 @@ static const char *ring_trouble (const struct findings *found)
     case ENFILE:
         return "no descriptor left for it: RLIMIT_NOFILE";
     default:
-        return cmd_text ("set-up fails: %s", strerror (found->ring->setup));
+        return cmd_text ("io_uring_setup fails: %s", strerror (found->ring->setup));
     }
 }
 
@@ -557,6 +587,8 @@ static void print_json (const struct findings *found)
     json_truth ("io_uring", !trouble);
     json_number ("io_uring_setup_errno", found->ring->setup);
     json_text ("io_uring_trouble", trouble);
+    json_text ("io_uring_refused_call",
+               trouble && !found->ring->not_a_ring ? calls[found->ring->trying] : NULL);
     json_number ("features_mask", found->ring->features);
     json_features (found);
     if (!trouble)

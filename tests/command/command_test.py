@@ -669,6 +669,25 @@ class ProbeTest(CommandTest):
                 self.assertEqual(found["default_backend"], "epoll")
                 self.assertEqual(found["loops"], {"io_uring": False, "epoll": True, "poll": True, "select": True})
 
+    def test_the_call_that_is_refused_is_named(self):
+        for number, name in ((425, "io_uring_setup"), (426, "io_uring_enter"), (427, "io_uring_register")):
+            for answer in ("1", "13", "kill"):
+                with self.subTest(call=name, answer=answer):
+                    found, text = self.probe([NORING, "%s:%d" % (answer, number)])
+                    self.assertFalse(found["io_uring"])
+                    self.assertEqual(found["io_uring_refused_call"], name)
+                    self.assertIn(name, text)
+                    self.assertEqual(found["default_backend"], "epoll")
+        found, _ = self.probe()
+        if found["io_uring"]:
+            self.assertIsNone(found["io_uring_refused_call"])
+
+    def test_no_new_privileges_are_named_as_the_reason(self):
+        found, _ = self.probe(["setpriv", "--no-new-privs"])
+        self.assertEqual(found["default_backend"], "epoll")
+        if found["io_uring"] and found["seccomp"] == "none":
+            self.assertIn("no_new_privs", found["why_not_io_uring"])
+
     def test_a_filter_that_answers_yes_without_a_ring_is_seen_through(self):
         found, _ = self.probe([NORING, "0"])
         self.assertFalse(found["io_uring"])

@@ -17,14 +17,15 @@
 int main (int argc, char **argv)
 {
     if (argc < 3) {
-        fprintf (stderr, "usage: noring ERRNO|kill PROGRAM [ARGUMENT…]\n");
+        fprintf (stderr, "usage: noring ERRNO|kill[:CALL] PROGRAM [ARGUMENT…]\n");
         return 2;
     }
-    unsigned answer =
-        strcmp (argv[1], "kill") ? SECCOMP_RET_ERRNO | (unsigned) atoi (argv[1]) : SECCOMP_RET_KILL_PROCESS;
+    const char *call = strchr (argv[1], ':'); /* by number; else io_uring_setup */
+    unsigned answer = strncmp (argv[1], "kill", 4) ? SECCOMP_RET_ERRNO | (unsigned) atoi (argv[1])
+                                                   : SECCOMP_RET_KILL_PROCESS;
     struct sock_filter code[] = {
         BPF_STMT (BPF_LD | BPF_W | BPF_ABS, offsetof (struct seccomp_data, nr)),
-        BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+        BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K, (unsigned) (call ? atoi (call + 1) : SYS_io_uring_setup), 0, 1),
         BPF_STMT (BPF_RET | BPF_K, answer),
         BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
