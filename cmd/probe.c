@@ -353,6 +353,8 @@ static const char *why_not (const struct findings *found)
         return "the process is under a seccomp filter, which may kill: io_uring has to be asked for by name";
     if (found->seccomp < 0)
         return "without /proc nobody knows of seccomp filters, which may kill: io_uring has to be asked for by name";
+    if (found->no_new_privs == 1)
+        return "no_new_privs is set, so a seccomp filter is to be expected: io_uring has to be asked for by name";
     if (found->loops[0])
         return "this kernel's io_uring lacks what a loop needs (Linux 5.13 has it)";
     if (!flag_works (found, DEFER_TASKRUN))

@@ -75,7 +75,7 @@ static int epoll_modify (struct ev_loop *loop, int fd, int told, int want, int w
 static int epoll_wait_events (struct ev_loop *loop, ev_tstamp limit)
 {
     struct evi_epollset *set = loop->backend_data;
-    int err = set->poisoned ? EVI_REBUILD : evi_epollset_fetch (set, limit);
+    int err = set->poisoned ? EVI_REBUILD : evi_epollset_fetch (set, limit, !loop->plain);
 
     if (epoll_gone (err))
         epoll_lost (set);

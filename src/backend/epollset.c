@@ -121,13 +121,13 @@ EVI int evi_epollset_drop (struct ev_loop *loop, struct evi_epollset *set, int f
     return epollset_do (loop, set, EPOLL_CTL_DEL, fd, 0);
 }
 
-EVI int evi_epollset_fetch (struct evi_epollset *set, ev_tstamp limit)
+EVI int evi_epollset_fetch (struct evi_epollset *set, ev_tstamp limit, int fine)
 {
     struct timespec ts = { 0 };
 
     if (limit > 0 && !set->always_count)
         ts = evi_sys_timespec (limit);
-    set->count = evi_sys_epoll_wait (set->fd, set->events, (int) set->room, &ts);
+    set->count = evi_sys_epoll_wait (set->fd, set->events, (int) set->room, &ts, fine);
     return set->count < 0 ? set->count : 0;
 }
 

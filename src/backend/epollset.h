@@ -37,8 +37,9 @@ EVI int evi_epollset_tell (struct ev_loop *loop, struct evi_epollset *set, int f
                            int why);
 /* Takes fd out at once. 0 or -errno. */
 EVI int evi_epollset_drop (struct ev_loop *loop, struct evi_epollset *set, int fd);
-/* Waits for reports, limit in seconds, and keeps them until they are reaped. 0 or -errno. */
-EVI int evi_epollset_fetch (struct evi_epollset *set, ev_tstamp limit);
+/* Waits for reports, limit in seconds, and keeps them until they are reaped. fine: more exactly than in milliseconds, if the
+ * kernel can. 0 or -errno. */
+EVI int evi_epollset_fetch (struct evi_epollset *set, ev_tstamp limit, int fine);
 /* Hands over what was fetched. */
 EVI void evi_epollset_reap (struct ev_loop *loop, struct evi_epollset *set);
 /* … and what is always ready. */

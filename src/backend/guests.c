@@ -128,7 +128,7 @@ EVI void evi_guests_reap (struct ev_loop *loop, struct evi_uring *self, const st
     if (cqe->res == -EINVAL)
         self->guests_polled = 1;
     if (self->guests_polled || cqe->res < 0)
-        evi_epollset_fetch (&self->guests, 0);
+        evi_epollset_fetch (&self->guests, 0, 0);
     else
         self->guests.count = cqe->res;
     evi_epollset_reap (loop, &self->guests);

@@ -62,8 +62,8 @@ static int table_try_ring (void)
     return good ? 1 : -EOPNOTSUPP;
 }
 
-/* A filter may kill whoever calls what it does not know, and cannot be asked: under one, only those who name
- * io_uring get it. The filter may come later than the first loop, so that is looked at each time. */
+/* A filter may kill whoever calls what it does not know, and cannot be asked: under one, or where one is to be expected, only
+ * those who name io_uring get it. The filter may come later than the first loop, so that is looked at each time. */
 EVI int evi_uring_recommended (int *reason)
 {
     static int tried; /* 0: not yet; 1: good; -errno */
@@ -73,7 +73,7 @@ EVI int evi_uring_recommended (int *reason)
         *reason = 0;
         return 0;
     }
-    if (evi_sys_seccomp () != 0) {
+    if (evi_sys_sandboxed () != 0) {
         *reason = -EPERM;
         return 0;
     }

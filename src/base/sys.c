@@ -20,6 +20,7 @@
 #include <poll.h>
 #endif
 #if EVI_LINUX
+#include <link.h>
 #include <sys/auxv.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
@@ -266,11 +267,11 @@ EVI uintptr_t evi_sys_thread (void)
     return (uintptr_t) pthread_self ();
 }
 
-/* Read from /proc rather than asked with prctl: a filter may kill whoever calls prctl. */
-EVI int evi_sys_seccomp (void)
+enum { SYS_STATUS = 4096 };
+
+/* Read from /proc rather than asked with prctl: a filter may kill whoever calls prctl. 0 or -errno. */
+static int sys_status (char text[SYS_STATUS])
 {
-    char text[4096];
-    const char *line;
     ssize_t size;
     int fd;
 
@@ -278,13 +279,62 @@ EVI int evi_sys_seccomp (void)
     fd = open ("/proc/self/status", O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    size = evi_sys_read (fd, text, sizeof text - 1);
+    size = evi_sys_read (fd, text, SYS_STATUS - 1);
     close (fd);
-    if (size < 0)
-        return (int) size;
-    text[size] = 0;
-    line = strstr (text, "\nSeccomp:");
-    return line ? atoi (line + sizeof "\nSeccomp:" - 1) != 0 : 0;
+    text[size < 0 ? 0 : size] = 0;
+    return size < 0 ? (int) size : 0;
+}
+
+static int sys_status_says (const char *text, const char *label)
+{
+    const char *line = strstr (text, label);
+
+    return line ? atoi (line + strlen (label)) != 0 : 0;
+}
+
+EVI int evi_sys_seccomp (void)
+{
+    char text[SYS_STATUS];
+    int err = sys_status (text);
+
+    return err < 0 ? err : sys_status_says (text, "\nSeccomp:");
+}
+
+#if EVI_LINUX
+/* As <link.h> has it, which keeps it for _GNU_SOURCE. */
+struct dl_phdr_info;
+extern int dl_iterate_phdr (int (*each) (struct dl_phdr_info *info, size_t size, void *data), void *data);
+
+/* What info begins with, on every C library. */
+struct sys_object {
+    uintptr_t at;
+    const char *name;
+};
+
+static int sys_is_libseccomp (struct dl_phdr_info *info, size_t size, void *data)
+{
+    const struct sys_object *object = (const struct sys_object *) (const void *) info;
+
+    (void) size;
+    (void) data;
+    return object->name && strstr (object->name, "/libseccomp.so") != NULL;
+}
+#endif
+
+/* The library is looked for first: that takes no system call, which a filter might kill for. */
+EVI_COLD EVI int evi_sys_sandboxed (void)
+{
+    char text[SYS_STATUS];
+    int err;
+
+#if EVI_LINUX
+    if (dl_iterate_phdr (sys_is_libseccomp, NULL))
+        return 1;
+#endif
+    err = sys_status (text);
+    if (err < 0)
+        return err;
+    return sys_status_says (text, "\nSeccomp:") || sys_status_says (text, "\nNoNewPrivs:");
 }
 
 #ifndef WCONTINUED
@@ -332,7 +382,7 @@ EVI int evi_sys_epoll_ctl (int epoll, int action, int fd, struct epoll_event *ev
 #define SYS_epoll_pwait2 441 /* the same on every architecture, alpha excepted */
 #endif
 
-static int sys_epoll_coarse; /* the kernel, or a filter, does not let us use epoll_pwait2 */
+static int sys_epoll_coarse; /* the kernel, or a filter, does not let us use epoll_pwait2: for good */
 
 static int sys_epoll_ms (const struct timespec *limit)
 {
@@ -343,22 +393,42 @@ static int sys_epoll_ms (const struct timespec *limit)
     return (int) (limit->tv_sec * 1000 + (limit->tv_nsec + 999999) / 1000000);
 }
 
-EVI int evi_sys_epoll_wait (int epoll, struct epoll_event *events, int room, const struct timespec *limit)
+static int sys_epoll_wait_fine (int epoll, struct epoll_event *events, int room, const struct timespec *limit)
 {
-    int fine =
-        limit && (limit->tv_sec || limit->tv_nsec) && !__atomic_load_n (&sys_epoll_coarse, __ATOMIC_RELAXED);
+    /* the kernel's timespec is 64 bit here, whatever the C library's is */
+    int64_t wide[2] = { limit->tv_sec, limit->tv_nsec };
+
+    return evi_sys_result (syscall (SYS_epoll_pwait2, epoll, events, room, wide, NULL, 0));
+}
+
+static int sys_epoll_wait_coarse (int epoll, struct epoll_event *events, int room,
+                                  const struct timespec *limit)
+{
+    return evi_sys_result (epoll_wait (epoll, events, room, sys_epoll_ms (limit)));
+}
+
+/* The new call was refused, by a filter with whatever error it likes, unless the old one has the same to say. */
+EVI_COLD static int sys_epoll_doubt (int epoll, struct epoll_event *events, int room,
+                                     const struct timespec *limit, int err)
+{
+    int count = sys_epoll_wait_coarse (epoll, events, room, limit);
+
+    if (count != err)
+        __atomic_store_n (&sys_epoll_coarse, 1, __ATOMIC_RELAXED);
+    return count;
+}
+
+EVI int evi_sys_epoll_wait (int epoll, struct epoll_event *events, int room, const struct timespec *limit,
+                            int fine)
+{
+    int count;
 
     EVI_SYS_FAULT ("epoll_wait");
-    if (fine) {
-        /* the kernel's timespec is 64 bit here, whatever the C library's is */
-        int64_t wide[2] = { limit->tv_sec, limit->tv_nsec };
-        int count = evi_sys_result (syscall (SYS_epoll_pwait2, epoll, events, room, wide, NULL, 0));
-
-        if (count != -ENOSYS && count != -EPERM)
-            return count;
-        __atomic_store_n (&sys_epoll_coarse, 1, __ATOMIC_RELAXED);
-    }
-    return evi_sys_result (epoll_wait (epoll, events, room, sys_epoll_ms (limit)));
+    if (!fine || !limit || !(limit->tv_sec || limit->tv_nsec)
+        || __atomic_load_n (&sys_epoll_coarse, __ATOMIC_RELAXED))
+        return sys_epoll_wait_coarse (epoll, events, room, limit);
+    count = sys_epoll_wait_fine (epoll, events, room, limit);
+    return count >= 0 || count == -EINTR ? count : sys_epoll_doubt (epoll, events, room, limit, count);
 }
 #endif
 

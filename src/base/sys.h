@@ -83,6 +83,9 @@ EVI uintptr_t evi_sys_thread (void); /* which thread this is */
 
 /* 1: a seccomp filter watches this process; 0: none; -errno: cannot tell. */
 EVI int evi_sys_seccomp (void);
+/* 1: a filter is to be expected: one stands already, rights cannot be gained any more (without that few may install one), or
+ * the library that makes them is loaded; 0: no sign of that; -errno: cannot tell. */
+EVI_COLD EVI int evi_sys_sandboxed (void);
 
 /* The next child that ended, stopped or went on: its pid; 0 or -errno when there is none. */
 EVI int evi_sys_wait_child (int *status);
@@ -99,8 +102,9 @@ EVI int evi_sys_poll (struct pollfd *fds, unsigned count, int limit_ms);
 struct epoll_event;
 EVI int evi_sys_epoll_create (void);
 EVI int evi_sys_epoll_ctl (int epoll, int action, int fd, struct epoll_event *event);
-/* limit NULL: forever. Nanosecond precision where the kernel has epoll_pwait2 (5.11), else milliseconds, rounded up. */
-EVI int evi_sys_epoll_wait (int epoll, struct epoll_event *events, int room, const struct timespec *limit);
+/* limit NULL: forever. fine: nanosecond precision where the kernel has epoll_pwait2 (5.11), else milliseconds, rounded up. */
+EVI int evi_sys_epoll_wait (int epoll, struct epoll_event *events, int room, const struct timespec *limit,
+                            int fine);
 #endif
 #if EV_USE_SIGNALFD
 EVI int evi_sys_signalfd (int fd, const sigset_t *set);

@@ -84,7 +84,8 @@ struct ev_loop {
     int exact;                               /* … for a timer; else the clock was not looked at for it */
     int waiting;                             /* inside the polling call or its hooks */
     int forked;                              /* kernel state is to be made anew: EVI_FORKED … */
-    unsigned process;                        /* evi_sys_process when it was made */
+    int plain;                               /* makes no system call that libev 4.33 would not make */
+    unsigned process;                        /* evi_sys_process when it was made; 0: nobody asks */
     unsigned checked;                        /* … when EVFLAG_FORKCHECK last found it changed */
     ev_tstamp io_interval, timeout_interval; /* collect intervals, seconds */
     int collects;                            /* one of them is set */

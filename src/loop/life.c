@@ -61,6 +61,7 @@ static int life_choose_recommended (struct ev_loop *loop)
     if (!evi_uring_recommended (&reason)) {
         wanted &= ~(unsigned) EVBACKEND_IOURING;
         loop->stats.fallback_error = -reason;
+        loop->plain = reason == -EPERM && evi_sys_sandboxed () != 0; /* or the kernel forbids it */
     }
 #endif
     return life_choose (loop, wanted);
@@ -85,12 +86,14 @@ static int life_open (struct ev_loop *loop, unsigned flags)
 
     *loop = before;
     loop->origflags = flags = life_flags (flags);
-    loop->process = loop->checked = evi_sys_process ();
     loop->invoke = ev_invoke_pending;
     loop->jump.fd = loop->backend_fd = loop->sigfd = -1;
     loop->wake.answer = life_answer;
     evi_clock_open (&loop->clock);
+    loop->plain = flags & EVBACKEND_MASK && !(flags & EVBACKEND_IOURING); /* who names libev's may know why */
     err = flags & EVBACKEND_MASK ? life_choose (loop, flags) : life_choose_recommended (loop);
+    if (!loop->plain || flags & EVFLAG_FORKCHECK) /* it maps a page */
+        loop->process = loop->checked = evi_sys_process ();
     if (!err)
         evi_stats_open (loop);
     return err;
@@ -171,7 +174,7 @@ EVI void evi_loop_reborn (struct ev_loop *loop)
     evi_periodic_fork (loop);
     evi_wake_reopen (loop);
     evi_ops_reborn (loop);
-    loop->process = evi_sys_process ();
+    loop->process = loop->process ? evi_sys_process () : 0;
     loop->forked = 0;
 }
 

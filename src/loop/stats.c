@@ -185,6 +185,7 @@ EVI void evi_stats_open (struct ev_loop *loop)
 {
     if (EVI_LIKELY (!stats_begin ()))
         return;
+    loop->process = evi_sys_process ();
     for (unsigned i = 0; i < STATS_LOOPS_MAX; i++) {
         struct ev_loop *none = NULL;
 
