@@ -61,26 +61,23 @@ struct ev_stats {
     unsigned long long overflows;     /* io_uring: times the completion queue was full */
     unsigned long long sweeps;        /* io_uring: extra calls to fetch what one call does not hand out */
     unsigned long long rebuilds;      /* kernel objects made anew: fork, another thread, repair */
-    unsigned long long parked; /* io_uring: descriptors given to an epoll set that the ring watches: listening
+    unsigned long long parked;        /* io_uring: descriptors given to an epoll set that the ring watches: listening
                                          sockets, what the ring refuses, what was stopped while it was idle … */
-    unsigned long long wakeups;     /* times another thread or a signal handler woke the loop */
-    unsigned long long callbacks;   /* callbacks called */
-    unsigned long long fallbacks;   /* times the loop moved to another backend */
-    int fallback_error;             /* errno that made it move, or that denied a better backend; 0: none */
-    unsigned long long op_starts;   /* operations started */
-    unsigned long long ops_ring;    /* … handed to the ring; more than once when they were continued */
-    unsigned long long ops_ready;   /* … tried by readiness */
-    unsigned long long ops_threads; /* … given to a thread */
-    unsigned long long looks;       /* always 0 */
-    unsigned long long
-        ops_pinned; /* of ops_ring: those whose data is in memory that the ring knows (ev_pool_take) */
-    unsigned long long parked_many; /* of parked: because the ring had many requests already */
-    unsigned long long parked_idle; /* of parked: from the ring, to make room there */
-    unsigned long long unparked;    /* io_uring: taken from that set to the ring: their interest changed */
-    unsigned long long
-        rings_lost; /* rings that were closed before the kernel was finished with their operations */
-    unsigned long long
-        ops_lost; /* … operations of which nothing is known but that they are over: -ECANCELED */
+    unsigned long long wakeups;       /* times another thread or a signal handler woke the loop */
+    unsigned long long callbacks;     /* callbacks called */
+    unsigned long long fallbacks;     /* times the loop moved to another backend */
+    int fallback_error;               /* errno that made it move, or that denied a better backend; 0: none */
+    unsigned long long op_starts;     /* operations started */
+    unsigned long long ops_ring;      /* … handed to the ring; more than once when they were continued */
+    unsigned long long ops_ready;     /* … tried by readiness */
+    unsigned long long ops_threads;   /* … given to a thread */
+    unsigned long long looks;         /* always 0 */
+    unsigned long long ops_pinned;    /* of ops_ring: those whose data is in memory that the ring knows (ev_pool_take) */
+    unsigned long long parked_many;   /* of parked: because the ring had many requests already */
+    unsigned long long parked_idle;   /* of parked: from the ring, to make room there */
+    unsigned long long unparked;      /* io_uring: taken from that set to the ring: their interest changed */
+    unsigned long long rings_lost;    /* rings that were closed before the kernel was finished with their operations */
+    unsigned long long ops_lost;      /* … operations of which nothing is known but that they are over: -ECANCELED */
 };
 
 /* Fills at most size bytes of stats. Returns how many bytes this library knows of. Any time, from the
@@ -138,7 +135,8 @@ enum {
 
 typedef struct ev_pool ev_pool;
 
-typedef struct ev_op {
+typedef struct ev_op
+{
     EV_WATCHER (ev_op)
     /* to be read in the callback, and after ev_op_stop */
     ssize_t result; /* >= 0 or -errno */
@@ -214,8 +212,7 @@ EV_API_DECL void ev_accept_set (ev_op *op, int fd, int flags, size_t op_size) EV
 EV_API_DECL void ev_connect_set (ev_op *op, int fd, const struct sockaddr *address, unsigned size,
                                  size_t op_size) EV_NOEXCEPT;
 /* result: bytes, 0 at the end of the stream. flags: MSG_PEEK, MSG_WAITALL, MSG_TRUNC, MSG_DONTWAIT … */
-EV_API_DECL void ev_recv_set (ev_op *op, int fd, void *buf, size_t size, int flags,
-                              size_t op_size) EV_NOEXCEPT;
+EV_API_DECL void ev_recv_set (ev_op *op, int fd, void *buf, size_t size, int flags, size_t op_size) EV_NOEXCEPT;
 /* Repeats: op->buf is a buffer of the pool with op->result bytes in it. It goes back to the pool when the callbacks
  * of this iteration have returned, unless ev_pool_keep was called. While the pool is empty receiving pauses. result 0: the end of the
  * stream, and the last call (an empty datagram is not); op->buf is NULL then, as in the last call with an error.
@@ -337,11 +334,7 @@ EV_API_DECL void ev_pool_give (ev_pool *pool, void *buf) EV_NOEXCEPT;
 #define ev_waitid_set(...) ev_waitid_set (__VA_ARGS__, sizeof (ev_op))
 #define ev_sqe_set(...) ev_sqe_set (__VA_ARGS__, sizeof (ev_op))
 
-#define EV_OP_INIT_(op, cb, set) \
-    do {                         \
-        ev_init ((op), (cb));    \
-        set;                     \
-    } while (0)
+#define EV_OP_INIT_(op, cb, set) do { ev_init ((op), (cb)); set; } while (0)
 #define ev_accept_init(op, cb, fd, flags) EV_OP_INIT_ (op, cb, ev_accept_set ((op), (fd), (flags)))
 #define ev_connect_init(op, cb, fd, address, size) \
     EV_OP_INIT_ (op, cb, ev_connect_set ((op), (fd), (address), (size)))
