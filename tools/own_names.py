@@ -14,6 +14,8 @@ OURS = re.compile(r"_*(ev|evi|evring|event)_|EVBACKEND_|EVFLAG_|EVRUN_|EVBREAK_|
 PREFIX = "evi_own_"
 # Names of libev's insides that perl's EV and gevent use, and so may other programs.
 LIBEV = {"signals", "ecb_expect_true", "ecb_expect_false"}
+# What the C library has and declares for _GNU_SOURCE only.
+LIBC = {"dl_iterate_phdr", "dl_phdr_info"}
 TAGGED = ("struct", "union", "enum")
 KEYWORDS = {"struct", "union", "enum", "typedef", "static", "const", "unsigned", "int", "return", "if", "while", "for", "switch",
             "sizeof", "__attribute__", "_Static_assert", "_Noreturn", "_Thread_local", "__thread", "extern", "inline", "volatile",
@@ -47,7 +49,7 @@ class Scope:
         """(names, tags) that do not show yet whose they are."""
         while self.at < len(self.code):
             self.declaration()
-        return [{name for name in found if not OURS.match(name) and name not in LIBEV | KEYWORDS} for found in (self.names, self.tags)]
+        return [{name for name in found if not OURS.match(name) and name not in LIBEV | LIBC | KEYWORDS} for found in (self.names, self.tags)]
 
     def skip_block(self, opening, closing):
         depth = 0

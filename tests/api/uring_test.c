@@ -1031,6 +1031,8 @@ static void check_ring_death (int replacement)
     end_reader (loop, &io);
     ck_assert_int_eq (ev_run (loop, 0), 0);
     ev_loop_destroy (loop);
+    if (replacement >= 0) /* it is the program's, and nobody has closed it */
+        ck_assert_int_eq (close (victim), 0);
 }
 
 TEST (ring_closed_under_the_loop_costs_nobody_an_event) // rule 11
