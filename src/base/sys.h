@@ -36,7 +36,7 @@ EVI int evi_sys_option (int fd, int option); /* of SOL_SOCKET, one that is a num
 EVI int evi_sys_serves (
     int fd); /* nonzero: a socket that waits for strangers: it listens, or takes datagrams from all */
 EVI int evi_sys_fd_valid (
-    int fd); /* 0 or -EBADF; O_PATH descriptors count as invalid: nothing can wait for them */
+    int fd); /* 0 or -EBADF; O_PATH descriptors count as invalid: nothing can wait for them; else it cannot tell */
 /* Nonzero: the number stands for another kind of file now ("[eventpoll]", "[io_uring]"): it is somebody else's, who got it
  * when the program had closed ours. 0 also where nobody can tell. */
 EVI_COLD EVI int evi_sys_is_strange (int fd, const char *kind);

@@ -11,7 +11,7 @@ static int io_fit (struct ev_loop *loop, int fd)
 {
     if (EVI_LIKELY ((unsigned) fd < loop->fds.count))
         return 0;
-    if (evi_sys_fd_valid (fd) < 0)
+    if (evi_sys_fd_valid (fd) == -EBADF) /* or nobody can tell: a filter may refuse the question */
         return -EBADF;
     EVI_FIT_ZEROED (loop->fds.rows, loop->fds.count, fd < IO_ROWS ? IO_ROWS : fd + 1);
     return 0;

@@ -13,7 +13,7 @@ EVI int evi_lane_fit (struct ev_loop *loop, int fd)
 
     if (EVI_LIKELY ((unsigned) fd < ops->lane_count))
         return 0;
-    if (fd < 0 || evi_sys_fd_valid (fd) < 0)
+    if (fd < 0 || evi_sys_fd_valid (fd) == -EBADF)
         return -EBADF;
     EVI_FIT_ZEROED (ops->lanes, ops->lane_count, fd + 1);
     return 0;
