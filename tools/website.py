@@ -143,7 +143,7 @@ class Site:
 
     def place_of(self, name):
         """The page of a file or a folder, from the top; None if there is no such thing."""
-        if re.fullmatch(r"man/[\w.]+\.scd", name):
+        if re.fullmatch(r"man/[\w.+]+\.scd", name):
             return name[:-4] + ".html"
         if name in self.files:
             return name[:-3] + ".html" if name.endswith(".md") else name + ".html"
@@ -212,7 +212,7 @@ class Site:
     # ---- manual -------------------------------------------------------------------------------------------------------
 
     def manual(self):
-        sources = sorted(name for name in self.files if re.fullmatch(r"man/[\w.]+\.scd", name))
+        sources = sorted(name for name in self.files if re.fullmatch(r"man/[\w.+]+\.scd", name))
         names, about = {}, {}
         for source in sources:
             page = source[4:-4]
