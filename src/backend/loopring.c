@@ -143,7 +143,7 @@ EVI int evi_loopring_wants (const char *word)
  * for the queues, "restrict" is EVFLAG_RESTRICT, "sq=N" and "cq=N" choose sizes, "limit" gives every sleep a limit instead of an alarm. uring.c's are "guests=N", how many rows may have
  * requests before others are guests, "polled", for guests as before 6.15, and "alone": who is
  * stopped while idle is no guest for that. Example: EVRING_RING=plain,cq=16 */
-EVI void evi_loopring_configure (struct evi_loopring *it, unsigned exclude)
+EVI void evi_loopring_configure (const struct ev_loop *loop, struct evi_loopring *it, unsigned exclude)
 {
     it->event_fd = -1;
     it->exclude = exclude;
@@ -157,7 +157,7 @@ EVI void evi_loopring_configure (struct evi_loopring *it, unsigned exclude)
         it->exclude |= EVI_SETUP_DEFER_TASKRUN | EVI_SETUP_COOP_TASKRUN;
     if (evi_loopring_wants ("mapped"))
         it->exclude |= EVI_SETUP_NO_MMAP;
-    if (evi_loopring_wants ("restrict"))
+    if (loop->origflags & EVFLAG_RESTRICT || evi_loopring_wants ("restrict"))
         it->exclude |= EVI_RING_RESTRICT;
     it->no_alarm = evi_loopring_wants ("limit");
 }

@@ -72,7 +72,7 @@ EVI_DATA const struct evi_ring_timespec evi_at_once;
 EVI unsigned evi_loopring_setting (const char *word, unsigned usual);
 EVI int evi_loopring_wants (const char *word); /* … or whether it has that word */
 /* Sizes and flags as EVRING_RING wants them. exclude: set-up flags not to try besides. */
-EVI void evi_loopring_configure (struct evi_loopring *it, unsigned exclude);
+EVI void evi_loopring_configure (const struct ev_loop *loop, struct evi_loopring *it, unsigned exclude);
 EVI int evi_loopring_open (struct ev_loop *loop, struct evi_loopring *it); /* 0 or -errno */
 /* Takes back what operations have in flight, if the ring can still be spoken to, and closes it; operations that
  * are still on it go on waiting for its end. Polls are the caller's. */

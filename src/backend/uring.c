@@ -71,7 +71,7 @@ static int uring_open (struct ev_loop *loop)
     self->asked_most = evi_loopring_setting ("guests=", URING_ASKED_MOST);
     self->polls_guests = evi_loopring_wants ("polled");
     self->keeps_idle = evi_loopring_wants ("alone");
-    evi_loopring_configure (&self->loopring, loop->origflags & EVFLAG_RESTRICT ? EVI_RING_RESTRICT : 0);
+    evi_loopring_configure (loop, &self->loopring, 0);
     self->loopring.aside = uring_aside;
     self->loopring.names = uring_names;
     err = uring_open_both (loop, self);

@@ -69,8 +69,7 @@ EVI int evi_attached_open (struct ev_loop *loop)
     int err;
 
     memset (it, 0, sizeof *it);
-    evi_loopring_configure (it, EVI_SETUP_DEFER_TASKRUN
-                                    | (loop->origflags & EVFLAG_RESTRICT ? EVI_RING_RESTRICT : 0));
+    evi_loopring_configure (loop, it, EVI_SETUP_DEFER_TASKRUN);
     loop->ring = it;
     loop->ops->attached = evi_resize (NULL, sizeof *loop->ops->attached);
     err = attached_make (loop, it);

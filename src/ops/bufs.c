@@ -218,10 +218,10 @@ EVI void evi_bufs_fit (struct ev_loop *loop)
     EVI_FIT (ops->shown, ops->shown_room, ops->shown_count + 1);
 }
 
-EVI void evi_bufs_show (struct ev_loop *loop, struct ev_pool *pool, unsigned index)
+EVI void evi_bufs_show (struct ev_loop *loop, struct ev_pool *pool, void *buf)
 {
     evi_bufs_fit (loop);
-    evi_bufs_show_here (loop, pool, index);
+    evi_bufs_show_here (loop, pool, evi_bufs_index (pool, buf));
 }
 
 /* Inside a callback that has called ev_run, what outer callbacks look at is left alone. */

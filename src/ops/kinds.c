@@ -143,7 +143,7 @@ static int fits_raw (struct ev_loop *loop, ev_op *op)
     return names_registered_file (sqe) ? -EBADF : 1;
 }
 
-/* ---- the submission, where it is not a copy: parameters are kept where a submission has them ---- */
+/* ---- the submission: parameters are kept where it has them, so that most are a copy ---- */
 
 static void fill_data (struct evi_sqe *sqe, const ev_op *op)
 {

@@ -352,7 +352,7 @@ EVI void evi_op_arrive (struct ev_loop *loop, ev_op *op, ssize_t result, void *b
     if (last)
         op_over (loop, op);
     if (buf)
-        evi_bufs_show (loop, op->more, evi_bufs_index (op->more, buf));
+        evi_bufs_show (loop, op->more, buf);
     evi_side_arrive (loop, op, (struct evi_arrival){ result, buf, op->moved, last });
 }
 
@@ -372,7 +372,7 @@ EVI void evi_op_arrive_here (struct ev_loop *loop, ev_op *op, ssize_t result, vo
         return;
     }
     if (buf)
-        evi_bufs_show (loop, op->more, evi_bufs_index (op->more, buf));
+        evi_bufs_show (loop, op->more, buf);
     op->result = result;
     op->buf = buf;
     ev_invoke (EV_A_ op, EV_OP | EV_OP_MORE);

@@ -368,7 +368,7 @@ EVI ev_op *evi_lane_leave (struct ev_loop *loop, ev_op *op);
 EVI void evi_lane_verify (const struct evi_ops *ops);
 /* A fact about fd: of the kernel (ask) only now and then. */
 EVI int evi_lane_fact (struct evi_fact *fact, int fd, int (*ask) (int fd));
-/* Zero-copy sends: is it worth while on this socket, whose id the operation has? What the last one was. */
+/* Zero-copy sends: is it worth while on this socket? If so, the operation gets its id. What the last one was. */
 EVI int evi_lane_sends_uncopied (struct ev_loop *loop, ev_op *op);
 EVI void evi_lane_copied (struct ev_loop *loop, const ev_op *op, int copied);
 
@@ -519,7 +519,7 @@ EVI void *evi_bufs_lent (struct ev_pool *pool, unsigned index); /* the kernel ha
 EVI void evi_bufs_gather (struct ev_pool *pool);                /* all that are not lent are free here */
 EVI void evi_bufs_unneeded (struct ev_pool *pool, void *buf);   /* lent, but nobody will look at it */
 /* A lent buffer is, or will be, seen by a callback: it goes back when that has returned, unless it is kept. */
-EVI void evi_bufs_show (struct ev_loop *loop, struct ev_pool *pool, unsigned index);
+EVI void evi_bufs_show (struct ev_loop *loop, struct ev_pool *pool, void *buf);
 EVI void evi_bufs_fit (struct ev_loop *loop); /* there is room to note one more */
 /* … if there is. */
 EVI_INLINE_HOT void evi_bufs_show_here (struct ev_loop *loop, struct ev_pool *pool, unsigned index)
