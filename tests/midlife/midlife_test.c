@@ -4,20 +4,15 @@
  *
  * Clocks that jump are in tests/sim, where they are the simulator's, and in tests/api/clock_test.c. */
 #define _GNU_SOURCE
+#include "filter.h"
 #include "traffic.h"
 
 #include <dirent.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sched.h>
-#include <stddef.h>
 #include <sys/eventfd.h>
-#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
-
-enum { RING_SETUP = 425, RING_ENTER = 426, RING_REGISTER = 427 }; /* the same on all architectures */
 
 static void (*strike) (void);
 
@@ -63,28 +58,11 @@ static void survives (void (*disaster) (void), void (*when) (void (*disaster) (v
 
 /* ---- io_uring is forbidden ---------------------------------------------------------------------------- */
 
-static void forbid (const int *calls, unsigned count, unsigned answer)
-{
-    struct sock_filter code[16];
-    struct sock_fprog program = { .filter = code };
-    unsigned at = 0;
-
-    code[at++] = (struct sock_filter) BPF_STMT (BPF_LD | BPF_W | BPF_ABS, offsetof (struct seccomp_data, nr));
-    for (unsigned i = 0; i < count; i++) {
-        code[at++] = (struct sock_filter) BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K, (unsigned) calls[i], 0, 1);
-        code[at++] = (struct sock_filter) BPF_STMT (BPF_RET | BPF_K, answer);
-    }
-    code[at++] = (struct sock_filter) BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-    program.len = (unsigned short) at;
-    if (prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl (PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
-        test_skip ("seccomp filters are not available here");
-}
-
 static void forbid_ring (unsigned answer)
 {
     static const int calls[] = { RING_SETUP, RING_ENTER, RING_REGISTER };
 
-    forbid (calls, 3, answer);
+    filter_calls (calls, 3, answer);
 }
 
 #define FORBIDDEN(error)                                    \
@@ -109,7 +87,7 @@ static void only_enter_forbidden (void)
 {
     static const int enter = RING_ENTER;
 
-    forbid (&enter, 1, SECCOMP_RET_ERRNO | EPERM);
+    filter_calls (&enter, 1, SECCOMP_RET_ERRNO | EPERM);
 }
 
 DISASTER (io_uring_enter_alone_is_forbidden, only_enter_forbidden)
@@ -118,7 +96,7 @@ static void only_register_forbidden (void)
 {
     static const int enter = RING_REGISTER;
 
-    forbid (&enter, 1, SECCOMP_RET_ERRNO | EPERM);
+    filter_calls (&enter, 1, SECCOMP_RET_ERRNO | EPERM);
 }
 
 DISASTER (io_uring_register_alone_is_forbidden, only_register_forbidden)
