@@ -138,11 +138,11 @@ EVI void evi_bufs_gather (struct ev_pool *pool)
 
 static void bufs_resume (struct ev_pool *pool)
 {
-    struct evi_side *side = pool->paused;
+    struct evi_side *side = pool->starved;
 
     if (EVI_LIKELY (!side))
         return;
-    pool->paused = side->next;
+    pool->starved = side->next;
     side->next = NULL;
     evi_op_must (side->op->side == side);
     evi_op_again (pool->loop, side->op);
@@ -170,7 +170,7 @@ EVI void evi_bufs_resume (struct ev_loop *loop)
     for (struct ev_pool *pool = loop->ops->pools; pool; pool = pool->next) {
         if (pool->with_kernel < pool->warm && pool->free_count)
             evi_ringbufs_top_up (pool);
-        if (EVI_UNLIKELY (pool->paused && evi_bufs_any (pool))) {
+        if (EVI_UNLIKELY (pool->starved && evi_bufs_any (pool))) {
             bufs_resume (pool);
             loop->op_told = 1; /* the loop must not sleep before that */
         }
@@ -345,22 +345,22 @@ EVI void evi_bufs_verify (const struct evi_ops *ops)
 
 /* ---- an empty pool ---- */
 
-EVI void evi_bufs_pause (struct ev_loop *loop, ev_op *op)
+EVI void evi_bufs_starve (struct ev_loop *loop, ev_op *op)
 {
     struct ev_pool *pool = op->more;
-    struct evi_side *side = evi_op_side (loop, op), **at = &pool->paused;
+    struct evi_side *side = evi_op_side (loop, op), **at = &pool->starved;
 
     while (*at) /* the longest waiting first */
         at = &(*at)->next;
     *at = side;
     side->next = NULL;
-    op->state = EVI_STATE_PAUSED;
+    op->state = EVI_STATE_STARVED;
 }
 
-EVI void evi_bufs_unpause (ev_op *op)
+EVI void evi_bufs_unstarve (ev_op *op)
 {
     struct ev_pool *pool = op->more;
-    struct evi_side **at = &pool->paused;
+    struct evi_side **at = &pool->starved;
 
     while (*at != op->side)
         at = &(*at)->next;

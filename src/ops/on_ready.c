@@ -250,7 +250,7 @@ static void ready_receive (struct ev_loop *loop, ev_op *op,
 
     if (!buf) {
         evi_ready_unwait (loop, op);
-        evi_bufs_pause (loop, op);
+        evi_bufs_starve (loop, op);
         return;
     }
     got = ready_fill (op, pool, buf);

@@ -412,7 +412,7 @@ EVI_APART static void on_ring_starved (struct ev_loop *loop, ev_op *op)
         return;
     }
     evi_on_ring_leave (loop, op);
-    evi_bufs_pause (loop, op);
+    evi_bufs_starve (loop, op);
 }
 
 EVI_APART static void on_ring_pool_special (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t flags)

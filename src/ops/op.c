@@ -447,8 +447,8 @@ static int op_take_out (struct ev_loop *loop, ev_op *op)
     case EVI_STATE_FOLLOWS:
         evi_op_unqueue (loop, op);
         return 1;
-    case EVI_STATE_PAUSED:
-        evi_bufs_unpause (op);
+    case EVI_STATE_STARVED:
+        evi_bufs_unstarve (op);
         return 1;
     case EVI_STATE_LINKED:
         op->prev->hint |= EVI_HINT_CUT; /* it will not look here again */

@@ -69,7 +69,7 @@ enum { /* op->state */
        EVI_STATE_ORPHAN,  /* … on a ring that is closed, but not over */
        EVI_STATE_WAITING, /* waits for readiness */
        EVI_STATE_THREAD,  /* a thread has it, or will */
-       EVI_STATE_PAUSED,  /* waits for a buffer of its pool */
+       EVI_STATE_STARVED, /* waits for a buffer of its pool */
        EVI_STATE_OVER,    /* its last result has arrived and is to be told */
        EVI_STATES
 };
@@ -202,7 +202,7 @@ struct evi_side {
     unsigned first, count, room;
     unsigned taken, took_at; /* connections in its last turn, and the iteration of that */
     int pidfd;               /* of a child that is waited for; -1: none of ours */
-    struct evi_side *next;   /* unused, or paused for the same pool */
+    struct evi_side *next;   /* unused, or starved of the same pool */
     struct evi_job job;      /* its call, in a thread */
 };
 
@@ -488,7 +488,7 @@ struct ev_pool {
     unsigned count, free_count;
     uint16_t *free;          /* indices of those that the kernel does not have, the last used on top */
     uint8_t *lent;           /* EVI_LENT_* by index */
-    struct evi_side *paused; /* receivers that wait for a buffer */
+    struct evi_side *starved;/* receivers that wait for a buffer */
     int busy, dying;         /* how many callbacks see one of its buffers; freed meanwhile */
     int lends;               /* ev_pool_take was called */
     struct ev_pool *next;
@@ -534,8 +534,8 @@ EVI_INLINE_HOT void evi_bufs_show_here (struct ev_loop *loop, struct ev_pool *po
 EVI void evi_bufs_seen (struct ev_loop *loop); /* all callbacks have returned */
 EVI void evi_bufs_unshow (struct ev_loop *loop, struct ev_pool *pool,
                           void *buf); /* none will see it any more */
-EVI void evi_bufs_pause (struct ev_loop *loop, ev_op *op);
-EVI void evi_bufs_unpause (struct ev_op *op);
+EVI void evi_bufs_starve (struct ev_loop *loop, ev_op *op);
+EVI void evi_bufs_unstarve (struct ev_op *op);
 EVI void evi_bufs_resume (struct ev_loop *loop); /* of every pool that has buffers again, one that waits */
 EVI void evi_bufs_verify (const struct evi_ops *ops);
 EVI void evi_bufs_close (struct ev_loop *loop);
