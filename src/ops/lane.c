@@ -4,6 +4,8 @@
 
 #if EV_OP_ENABLE
 
+#include "../base/sys_op.h"
+
 enum { LANE_KNOWN = 64 }; /* operations until a file is asked again */
 
 /* As for ev_io: a number far beyond any open file must not cost its weight in memory. */
