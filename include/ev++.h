@@ -823,6 +823,15 @@ struct op : base<ev_op, op> {
     {
         ev_op_cancel (EVPP_W_ this);
     }
+    /* Of one that repeats: no callback comes, and nothing more is taken from the kernel. */
+    void pause () EV_NOEXCEPT
+    {
+        ev_op_pause (EVPP_W_ this);
+    }
+    void resume () EV_NOEXCEPT
+    {
+        ev_op_resume (EVPP_W_ this);
+    }
     /* Both are for an inactive operation, and cleared by the set functions. */
     void deadline (ev_tstamp seconds) EV_NOEXCEPT
     {

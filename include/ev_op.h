@@ -185,6 +185,14 @@ EV_API_DECL void ev_op_cancel (EV_P_ ev_op *op) EV_NOEXCEPT;
  * is left alone. */
 EV_API_DECL void ev_op_stop (EV_P_ ev_op *op) EV_NOEXCEPT;
 
+/* An active operation that repeats (ev_accept, ev_recv_pool) rests until it is resumed: no callback comes, and the loop takes
+ * nothing more from the kernel for it, where connections and data wait, and senders with them. What it had taken before
+ * is kept, buffers of the pool with it, and told first when it is resumed. Its deadline runs on, and it keeps its place before others on
+ * its descriptor; cancelled, it tells what it kept, then its end. Twice is once. In its own callback or anywhere
+ * else. One that is inactive is left alone. */
+EV_API_DECL void ev_op_pause (EV_P_ ev_op *op) EV_NOEXCEPT;
+EV_API_DECL void ev_op_resume (EV_P_ ev_op *op) EV_NOEXCEPT;
+
 /* After init or set (which clear it), before start, for this and later starts: it ends with -ETIMEDOUT when it is not
  * done that many seconds after its own start (counted from ev_now, like a timer). 0: no deadline. */
 EV_API_DECL void ev_op_deadline (ev_op *op, ev_tstamp seconds) EV_NOEXCEPT;

@@ -58,6 +58,7 @@
 #include "ops/lane.c"     /* one after the other */
 #include "ops/deadline.c" /* in time */
 #include "ops/side.c"     /* links, results one by one */
+#include "ops/pause.c"    /* … kept for later */
 #include "ops/bufs.c"     /* buffers for receivers */
 #include "ops/ringbufs.c" /* … that the kernel chooses from */
 #include "ops/pinned.c"   /* … and for files, known to the ring */

@@ -238,17 +238,29 @@ EVI void evi_bufs_seen (struct ev_loop *loop)
     }
 }
 
-EVI void evi_bufs_unshow (struct ev_loop *loop, struct ev_pool *pool, void *buf)
+/* Nonzero: it is not noted any more. */
+static int bufs_unnote (struct evi_ops *ops, const struct ev_pool *pool, unsigned index)
 {
-    struct evi_ops *ops = loop->ops;
-    unsigned index = evi_bufs_index (pool, buf), at = ops->shown_count;
-
-    while (at-- > 0)
+    for (unsigned at = ops->shown_count; at-- > 0;)
         if (ops->shown[at].pool == pool && ops->shown[at].index == index) {
             ops->shown[at] = ops->shown[--ops->shown_count];
-            bufs_look_away (pool, index);
-            return;
+            return 1;
         }
+    return 0;
+}
+
+EVI void evi_bufs_unshow (struct ev_loop *loop, struct ev_pool *pool, void *buf)
+{
+    unsigned index = evi_bufs_index (pool, buf);
+
+    if (bufs_unnote (loop->ops, pool, index))
+        bufs_look_away (pool, index);
+}
+
+EVI void evi_bufs_hide (struct ev_loop *loop, struct ev_pool *pool, void *buf)
+{
+    if (bufs_unnote (loop->ops, pool, evi_bufs_index (pool, buf)))
+        pool->busy--;
 }
 
 EVI void evi_bufs_unneeded (struct ev_pool *pool, void *buf)

@@ -54,13 +54,14 @@ static int fits_pool (struct ev_loop *loop, ev_op *op)
 {
     struct ev_pool *pool = op->more;
 
-    return pool->loop == loop && fits_receive (loop, op) && evi_ringbufs_register (loop, pool);
+    return pool->loop == loop && evi_pause_lets (op) && fits_receive (loop, op)
+           && evi_ringbufs_register (loop, pool);
 }
 
 /* One that waits would hold the port. It is asked for when connections are there, to take all of them with one request. */
 static int fits_accept (struct ev_loop *loop, ev_op *op)
 {
-    return op->state == EVI_STATE_WAITING && !(loop->ops->lacks & EVI_LACKS_CROWDS);
+    return op->state == EVI_STATE_WAITING && evi_pause_lets (op) && !(loop->ops->lacks & EVI_LACKS_CROWDS);
 }
 
 /* It is copied after all where that is cheaper: decision 0013. */
@@ -293,15 +294,16 @@ EVI_HOME const struct evi_op_kind evi_op_kinds[EVI_CODES] = {
     [EVI_CODE_NONE] = { "not set", EVI_LANE_NONE, 0, 0, DIRECT (nothing) },
 
     /* waiting on a ring it would hold the port when the process is killed (decision 0010) */
-    [EVI_CODE_ACCEPT] = { "accept", EVI_LANE_RECV, EVI_TRAIT_ARRIVES | EVI_TRAIT_MAKES_FD, 0,
-                          RIDES (ACCEPT, fits_accept, fill_accept, accept), REPEATS (accept) },
+    [EVI_CODE_ACCEPT] = { "accept", EVI_LANE_RECV, EVI_TRAIT_ARRIVES | EVI_TRAIT_REPEATS | EVI_TRAIT_MAKES_FD,
+                          0, RIDES (ACCEPT, fits_accept, fill_accept, accept), REPEATS (accept) },
     [EVI_CODE_CONNECT] = { "connect", EVI_LANE_SEND, EVI_TRAIT_BEGINS, 0,
                            RIDES (CONNECT, NULL, fill_plain, once), TRIES (connect),
                            .call = evi_call_connect },
     [EVI_CODE_RECV] = { "recv", EVI_LANE_RECV, EVI_TRAIT_DONTWAIT | EVI_TRAIT_EMPTIES, EVI_TOUCHES_DATA,
                         RIDES (RECV, fits_receive, fill_recv, recv), TRIES (recv) },
-    [EVI_CODE_RECV_POOL] = { "recv_pool", EVI_LANE_RECV, EVI_TRAIT_ARRIVES, EVI_TOUCHES_POOL,
-                             RIDES (RECV, fits_pool, fill_recv_pool, pool), REPEATS (recv_pool) },
+    [EVI_CODE_RECV_POOL] = { "recv_pool", EVI_LANE_RECV, EVI_TRAIT_ARRIVES | EVI_TRAIT_REPEATS,
+                             EVI_TOUCHES_POOL, RIDES (RECV, fits_pool, fill_recv_pool, pool),
+                             REPEATS (recv_pool) },
     [EVI_CODE_SEND] = { "send", EVI_LANE_SEND, EVI_TRAIT_DONTWAIT | EVI_TRAIT_AT_ONCE, 0,
                         RIDES (SEND, NULL, fill_send, send), TRIES (send) },
     [EVI_CODE_SEND_ZC] = { "send_zc", EVI_LANE_SEND, EVI_TRAIT_DONTWAIT | EVI_TRAIT_UNCOPIED, 0,

@@ -177,8 +177,13 @@ static void ready_accept_some (struct ev_loop *loop, ev_op *op, unsigned most)
 /* A connection may be gone between readiness and accept. */
 EVI void evi_ready_begin_accept (struct ev_loop *loop, ev_op *op)
 {
-    int err = evi_ready_unblock (op);
+    int err;
 
+    if (!evi_pause_lets (op)) {
+        evi_pause_rest (loop, op);
+        return;
+    }
+    err = evi_ready_unblock (op);
     if (err < 0) {
         evi_op_done (loop, op, err);
         return;
@@ -226,6 +231,8 @@ EVI void evi_ready_crowd (struct ev_loop *loop, ev_op *op, int result, int more)
     op->state = EVI_STATE_WAITING;
     if (op->wish)
         ready_end (loop, op, -ECANCELED);
+    else if (evi_is_paused (op))
+        evi_pause_rest (loop, op);
     else if (result < 0 && result != -EAGAIN && !ready_accepts_on (result))
         ready_end (loop, op, result);
 }
@@ -275,6 +282,10 @@ EVI void evi_ready_begin_recv_pool (struct ev_loop *loop, ev_op *op)
     if (EVI_UNLIKELY (pool->loop != loop)) {
         evi_complain ("ev_op_start", "the pool of an ev_recv_pool belongs to another loop");
         evi_op_done (loop, op, -EINVAL);
+        return;
+    }
+    if (!evi_pause_lets (op)) {
+        evi_pause_rest (loop, op);
         return;
     }
     evi_ringbufs_withdraw (pool); /* its buffers are wanted here */
@@ -518,19 +529,24 @@ EVI int evi_ready_send_now (struct ev_loop *loop, ev_op *op)
     return 0;
 }
 
-/* Who only waits just gives that up. */
-static int ready_cancel (struct ev_loop *loop, ev_op *op)
+/* Who only waits just gives that up, and so does a job that no thread has begun; another job knows from now on that it
+ * shall end. */
+static int ready_take_back (struct ev_loop *loop, ev_op *op)
 {
     (void) loop;
-    return op->state != EVI_STATE_THREAD || evi_pool_cancel (&op->side->job);
+    if (op->state == EVI_STATE_THREAD && !evi_pool_cancel (&op->side->job))
+        return 0;
+    op->state = EVI_STATE_IDLE;
+    return 1;
+}
+
+static void ready_cancel (struct ev_loop *loop, ev_op *op)
+{
+    (void) loop, (void) op; /* it was asked when it was to be taken back */
 }
 
 static void ready_stop (struct ev_loop *loop, ev_op *op)
 {
-    if (ready_cancel (loop, op)) {
-        ready_end (loop, op, -ECANCELED);
-        return;
-    }
     evi_pool_wait (&op->side->job);
     evi_ready_collect (loop);
 }
@@ -550,6 +566,7 @@ EVI int evi_ready_helps (ev_io *w)
 
 EVI_HOME const struct evi_engine evi_on_ready = {
     .start = ready_start,
+    .take_back = ready_take_back,
     .cancel = ready_cancel,
     .stop = ready_stop,
     .disown = ready_disown,

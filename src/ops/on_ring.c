@@ -510,17 +510,16 @@ EVI void evi_on_ring_landed_late (struct ev_loop *loop, const struct evi_cqe *cq
 
 /* ---- ending early ---- */
 
-static int on_ring_cancel (struct ev_loop *loop, ev_op *op)
+static void on_ring_cancel (struct ev_loop *loop, ev_op *op)
 {
     struct evi_sqe *sqe = evi_loopring_check (loop->ring) ? NULL : evi_loopring_sqe (loop, loop->ring);
 
     if (!sqe) /* the ring is lost: so is the operation, soon */
-        return 0;
+        return;
     sqe->opcode = EVI_OP_ASYNC_CANCEL;
     sqe->fd = -1;
     sqe->addr = evi_on_ring_name (loop->ops, op);
     evi_loopring_mute (loop->ring, sqe);
-    return 0;
 }
 
 /* Hands over the completions of operations that were set aside; polls stay for the next reap. */
@@ -562,7 +561,7 @@ static int on_ring_fetch (struct ev_loop *loop, unsigned wait, const struct evi_
 }
 
 /* Asks for its end, and enters until it has come: until the ring has it in that state no more. */
-static void on_ring_stop_by (struct ev_loop *loop, ev_op *op, int (*ask) (struct ev_loop *loop, ev_op *op))
+static void on_ring_stop_by (struct ev_loop *loop, ev_op *op, void (*ask) (struct ev_loop *loop, ev_op *op))
 {
     int came = evi_loopring_ours (loop) ? 0 : EVI_REBUILD, state = op->state;
     unsigned rounds = 0;
@@ -585,11 +584,10 @@ static void on_ring_stop (struct ev_loop *loop, ev_op *op)
     on_ring_stop_by (loop, op, on_ring_cancel);
 }
 
-static int held_cancel (struct ev_loop *loop, ev_op *op)
+static void held_cancel (struct ev_loop *loop, ev_op *op)
 {
     (void) loop;
     evi_held_want (op);
-    return 0;
 }
 
 static void held_stop (struct ev_loop *loop, ev_op *op)

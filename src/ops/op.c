@@ -351,9 +351,7 @@ EVI void evi_op_arrive (struct ev_loop *loop, ev_op *op, ssize_t result, void *b
 {
     if (last)
         op_over (loop, op);
-    if (buf)
-        evi_bufs_show (loop, op->more, buf);
-    evi_side_arrive (loop, op, (struct evi_arrival){ result, buf, op->moved, last });
+    evi_side_arrive (loop, op, (struct evi_arrival){ result, buf, op->moved, .last = last });
 }
 
 EVI void evi_op_receive (struct ev_loop *loop, ev_op *op, ssize_t result, unsigned index)
@@ -392,7 +390,8 @@ EVI_APART static void op_done_special (struct ev_loop *loop, ev_op *op, ssize_t 
 {
     result = EVI_UNLIKELY (op->hint & EVI_HINT_TRIED) ? op->result : op_judge (op, result);
     if (evi_op_kind (op)->traits & EVI_TRAIT_ARRIVES) {
-        evi_op_arrive (loop, op, result, NULL, 1);
+        if (!evi_pause_explains (loop, op, result))
+            evi_op_arrive (loop, op, result, NULL, 1);
         return;
     }
     op_leave_lane (loop, op);
@@ -435,8 +434,7 @@ static const struct evi_engine *op_engine (const ev_op *op)
     return engines[op->state];
 }
 
-/* Takes an operation that is not under way out of where it waits. Nonzero: so it was. */
-static int op_take_out (struct ev_loop *loop, ev_op *op)
+EVI int evi_op_take_out (struct ev_loop *loop, ev_op *op)
 {
     const struct evi_engine *engine = op_engine (op);
 
@@ -454,14 +452,14 @@ static int op_take_out (struct ev_loop *loop, ev_op *op)
         op->prev->hint |= EVI_HINT_CUT; /* it will not look here again */
         return 1;
     default:
-        return op->state == EVI_STATE_LANED;
+        return op->state == EVI_STATE_LANED || op->state == EVI_STATE_PAUSED;
     }
 }
 
 /* Nonzero: it is over. */
 static int op_end_waiting (struct ev_loop *loop, ev_op *op)
 {
-    if (!op_take_out (loop, op))
+    if (!evi_op_take_out (loop, op))
         return 0;
     evi_op_done (loop, op, -ECANCELED);
     return 1;
@@ -470,29 +468,35 @@ static int op_end_waiting (struct ev_loop *loop, ev_op *op)
 /* A ring may lose that it was asked. */
 EVI void evi_op_end_early (struct ev_loop *loop, ev_op *op, int wish)
 {
+    if (EVI_UNLIKELY (evi_is_paused (op)))
+        evi_pause_lift (loop, op);
     if (op->state == EVI_STATE_OVER)
         return;
     op->wish |= (uint8_t) wish;
     if (op_end_waiting (loop, op))
         return;
-    if (op_engine (op)->cancel (loop, op))
-        evi_op_done (loop, op, -ECANCELED);
-    else if (op->state == EVI_STATE_RING)
+    op_engine (op)->cancel (loop, op);
+    if (op->state == EVI_STATE_RING)
         op_end_in (loop, op, OP_ASK_AGAIN);
+}
+
+EVI int evi_op_reach (struct ev_loop *loop, const ev_op *op, const char *call)
+{
+    if (!ev_is_active (op))
+        return 0;
+    if (EVI_UNLIKELY (!op_is_here (loop, op))) {
+        evi_complain (call, op_elsewhere);
+        return 0;
+    }
+    evi_ops_reborn (loop);
+    return ev_is_active (op);
 }
 
 void ev_op_cancel (EV_P_ ev_op *op) EV_NOEXCEPT
 {
     EVI_DOOR;
 
-    if (!ev_is_active (op))
-        return;
-    if (EVI_UNLIKELY (!op_is_here (loop, op))) {
-        evi_complain ("ev_op_cancel", op_elsewhere);
-        return;
-    }
-    evi_ops_reborn (loop);
-    if (ev_is_active (op))
+    if (evi_op_reach (loop, op, "ev_op_cancel"))
         evi_op_end_early (loop, op, EVI_WISH_CANCEL);
 }
 
@@ -613,12 +617,14 @@ static void op_disown (struct ev_loop *loop, ev_op *op)
 {
     const struct evi_engine *engine = op_engine (op);
 
+    if (evi_is_paused (op))
+        evi_pause_lift (loop, op);
     if (op->state == EVI_STATE_OVER)
         return;
     if (engine)
         engine->disown (loop, op);
     else
-        op_take_out (loop, op);
+        evi_op_take_out (loop, op);
     evi_op_done (loop, op, -ECANCELED);
 }
 
@@ -749,6 +755,7 @@ EVI void evi_ops_dump (struct ev_loop *loop, FILE *out)
                                           "waits for readiness",
                                           "is with a thread",
                                           "waits for a buffer",
+                                          "is paused",
                                           "has a result to be told" };
 
     _Static_assert(EVI_COUNT (states) == EVI_STATES, "each state has a name");

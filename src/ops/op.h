@@ -70,6 +70,7 @@ enum { /* op->state */
        EVI_STATE_WAITING, /* waits for readiness */
        EVI_STATE_THREAD,  /* a thread has it, or will */
        EVI_STATE_STARVED, /* waits for a buffer of its pool */
+       EVI_STATE_PAUSED,  /* waits for the program to resume it */
        EVI_STATE_OVER,    /* its last result has arrived and is to be told */
        EVI_STATES
 };
@@ -104,6 +105,7 @@ enum {                         /* kind->traits */
        EVI_TRAIT_ONCE = 128,     /* its call is not made again: it is done whatever it says */
        EVI_TRAIT_AT_ONCE = 256,  /* evi_ready_send_now */
        EVI_TRAIT_UNCOPIED = 512, /* the network may hold its memory, until the peer has it */
+       EVI_TRAIT_REPEATS = 1024, /* it has many results, until it is told to end: it can be paused */
        EVI_TRAITS_END
 };
 
@@ -190,6 +192,7 @@ struct evi_arrival {
     void *buf;
     size_t moved;
     int last;
+    int shown; /* its buffer is noted as one that a callback sees (evi_bufs_show) */
 };
 
 /* What only some operations need, and only while they run. */
@@ -202,6 +205,8 @@ struct evi_side {
     unsigned first, count, room;
     unsigned taken, took_at; /* connections in its last turn, and the iteration of that */
     int pidfd;               /* of a child that is waited for; -1: none of ours */
+    uint8_t paused;          /* it is to rest, and nothing is told */
+    uint8_t recalled;        /* the ring was asked to give it back for that */
     struct evi_side *next;   /* unused, or starved of the same pool */
     struct evi_job job;      /* its call, in a thread */
 };
@@ -306,9 +311,8 @@ struct evi_ops {
 struct evi_engine {
     int (*start) (struct ev_loop *loop, ev_op *op); /* nonzero: taken */
     int (*take_back) (struct ev_loop *loop,
-                      ev_op *op); /* nonzero: it has not begun, nor will it. NULL: never */
-    int (*cancel) (struct ev_loop *loop,
-                   ev_op *op); /* asks for its end. Nonzero: nothing holds it any more */
+                      ev_op *op); /* nonzero: nothing holds it any more, at once. NULL: never */
+    void (*cancel) (struct ev_loop *loop, ev_op *op); /* … else asks for its end */
     void (*stop) (struct ev_loop *loop,
                   ev_op *op); /* returns when nothing holds it: it is done, or given back */
     void (*disown) (struct ev_loop *loop, ev_op *op); /* in a fork child: it is the parent's */
@@ -357,6 +361,10 @@ EVI void evi_op_activate (struct ev_loop *loop, ev_op *op);
 EVI void evi_op_deactivate (struct ev_loop *loop, ev_op *op);
 EVI void evi_op_tell (struct ev_loop *loop, ev_op *op);
 EVI void evi_op_end_early (struct ev_loop *loop, ev_op *op, int wish);
+/* Takes an operation that is not under way out of where it waits. Nonzero: so it was. */
+EVI int evi_op_take_out (struct ev_loop *loop, ev_op *op);
+/* For a door of the program's: it is active, here. Zero: it is not; if it is elsewhere, call complains. */
+EVI int evi_op_reach (struct ev_loop *loop, const ev_op *op, const char *call);
 
 /* ---- lane.c ---- */
 
@@ -408,11 +416,42 @@ EVI_COLD EVI void evi_side_start_timer (struct ev_loop *loop, ev_op *op, ev_tsta
 EVI void evi_side_arrive (struct ev_loop *loop, ev_op *op, struct evi_arrival arrival);
 EVI void evi_side_feed (struct ev_loop *loop, struct evi_side *side);
 EVI void evi_side_drop_all (struct ev_loop *loop, ev_op *op); /* nobody is told */
+/* What has arrived and was not told waits for evi_side_go_on. */
+EVI void evi_side_hold (struct ev_loop *loop, ev_op *op);
+EVI void evi_side_go_on (struct ev_loop *loop, ev_op *op);
 /* Everything that is linked behind it waits from now on. */
 EVI_COLD EVI void evi_link_activate (struct ev_loop *loop, ev_op *op);
 /* The next in the chain may start, or all of them are off. */
 EVI_COLD EVI void evi_link_follow (struct ev_loop *loop, ev_op *op, int succeeded);
 EVI int evi_side_helps (void *w);
+
+/* ---- pause.c: repeating operations that the program lets rest ---- */
+
+EVI_INLINE int evi_is_paused (const ev_op *op)
+{
+    return op->side && op->side->paused;
+}
+
+/* From now on an end of it has another reason. */
+EVI_INLINE void evi_pause_disclaim (ev_op *op)
+{
+    if (op->side)
+        op->side->recalled = 0;
+}
+
+/* An engine is about to take it. Zero: it may not. */
+EVI_INLINE int evi_pause_lets (ev_op *op)
+{
+    evi_pause_disclaim (op);
+    return !evi_is_paused (op);
+}
+
+/* Nothing holds it: it waits until it is resumed. */
+EVI void evi_pause_rest (struct ev_loop *loop, ev_op *op);
+/* It has ended because it was to rest? Nonzero: so it does, or goes on if it was resumed meanwhile. */
+EVI int evi_pause_explains (struct ev_loop *loop, ev_op *op, ssize_t result);
+/* Its end is to be told, and all that came before. */
+EVI void evi_pause_lift (struct ev_loop *loop, ev_op *op);
 
 /* ---- calls.c: what kinds.c names ---- */
 
@@ -486,11 +525,11 @@ struct ev_pool {
     size_t size;    /* … and from one to the next */
     unsigned shift; /* that is 1 << shift; 0: it is no power of two */
     unsigned count, free_count;
-    uint16_t *free;          /* indices of those that the kernel does not have, the last used on top */
-    uint8_t *lent;           /* EVI_LENT_* by index */
-    struct evi_side *starved;/* receivers that wait for a buffer */
-    int busy, dying;         /* how many callbacks see one of its buffers; freed meanwhile */
-    int lends;               /* ev_pool_take was called */
+    uint16_t *free;           /* indices of those that the kernel does not have, the last used on top */
+    uint8_t *lent;            /* EVI_LENT_* by index */
+    struct evi_side *starved; /* receivers that wait for a buffer */
+    int busy, dying;          /* how many callbacks see one of its buffers; freed meanwhile */
+    int lends;                /* ev_pool_take was called */
     struct ev_pool *next;
 
     /* pinned.c */
@@ -520,6 +559,7 @@ EVI void evi_bufs_gather (struct ev_pool *pool);                /* all that are 
 EVI void evi_bufs_unneeded (struct ev_pool *pool, void *buf);   /* lent, but nobody will look at it */
 /* A lent buffer is, or will be, seen by a callback: it goes back when that has returned, unless it is kept. */
 EVI void evi_bufs_show (struct ev_loop *loop, struct ev_pool *pool, void *buf);
+EVI void evi_bufs_hide (struct ev_loop *loop, struct ev_pool *pool, void *buf); /* not before later */
 EVI void evi_bufs_fit (struct ev_loop *loop); /* there is room to note one more */
 /* … if there is. */
 EVI_INLINE_HOT void evi_bufs_show_here (struct ev_loop *loop, struct ev_pool *pool, unsigned index)

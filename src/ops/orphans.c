@@ -123,6 +123,7 @@ static void orphans_take (struct ev_loop *loop, struct evi_ring *ring)
         if (ops->slots[at].op && evi_op_flies (ops->slots[at].op)) {
             ops->slots[at].op->state = EVI_STATE_ORPHAN;
             ops->slots[at].op->epoch = lost->epoch;
+            evi_pause_disclaim (ops->slots[at].op);
         }
     ops->flying = 0;
     loop->stats.rings_lost++;
@@ -154,11 +155,10 @@ EVI void evi_orphans_forget (struct ev_loop *loop)
 /* ---- the engine ---- */
 
 /* Its end is on its way; who wanted it is remembered. */
-static int orphans_cancel (struct ev_loop *loop, ev_op *op)
+static void orphans_cancel (struct ev_loop *loop, ev_op *op)
 {
     (void) loop;
     evi_held_want (op);
-    return 0;
 }
 
 /* It is late: zero-copy sends keep it, whose peers do not read. */

@@ -31,6 +31,7 @@ EVI struct evi_side *evi_op_side (struct ev_loop *loop, ev_op *op)
     ops->sides = side->next;
     side->op = op;
     side->pidfd = -1;
+    side->paused = side->recalled = 0;
     side->next = NULL;
     op->side = side;
     return side;
@@ -159,8 +160,10 @@ static void side_drop (struct ev_loop *loop, ev_op *op, const struct evi_arrival
 {
     if (evi_op_kind (op)->traits & EVI_TRAIT_MAKES_FD && arrival->result >= 0)
         evi_sys_close ((int) arrival->result);
-    if (arrival->buf)
+    if (arrival->buf && arrival->shown)
         evi_bufs_unshow (loop, op->more, arrival->buf);
+    else if (arrival->buf)
+        evi_bufs_unneeded (op->more, arrival->buf);
 }
 
 EVI void evi_side_drop_all (struct ev_loop *loop, ev_op *op)
@@ -191,7 +194,7 @@ static void side_keep (struct evi_side *side, struct evi_arrival arrival)
 /* The first is in the operation itself, and waits to be told: in its turn, but now one of several. */
 static void side_take_first (struct ev_loop *loop, ev_op *op, struct evi_side *side)
 {
-    side_keep (side, (struct evi_arrival){ op->result, op->buf, op->moved, 0 });
+    side_keep (side, (struct evi_arrival){ op->result, op->buf, op->moved, .shown = 1 });
     evi_set_priority (&side->deliver, ev_priority (op));
     evi_pending_pass (loop, (ev_watcher *) op, &side->deliver, EV_OP);
 }
@@ -207,7 +210,28 @@ EVI void evi_side_arrive (struct ev_loop *loop, ev_op *op, struct evi_arrival ar
     if (ev_is_pending (op))
         side_take_first (loop, op, side);
     side_keep (side, arrival);
-    evi_side_feed (loop, side);
+    if (EVI_LIKELY (!side->paused))
+        evi_side_feed (loop, side);
+}
+
+EVI void evi_side_hold (struct ev_loop *loop, ev_op *op)
+{
+    struct evi_side *side = evi_op_side (loop, op);
+
+    if (ev_is_pending (op))
+        side_take_first (loop, op, side);
+    evi_pending_clear (loop, &side->deliver);
+    for (unsigned at = side->first; at < side->count; at++)
+        if (side->arrivals[at].shown) {
+            evi_bufs_hide (loop, op->more, side->arrivals[at].buf);
+            side->arrivals[at].shown = 0;
+        }
+}
+
+EVI void evi_side_go_on (struct ev_loop *loop, ev_op *op)
+{
+    if (op->side->first < op->side->count)
+        evi_side_feed (loop, op->side);
 }
 
 /* The end of evi_op_done_active. */
@@ -229,6 +253,8 @@ static void side_deliver_next (struct ev_loop *loop, struct evi_side *side)
         evi_feed (loop, &side->deliver, EV_OP);
     else
         side->first = side->count = 0;
+    if (arrival.buf && !arrival.shown)
+        evi_bufs_show (loop, op->more, arrival.buf);
     op->result = arrival.result;
     op->moved = arrival.moved;
     /* elsewhere it is what init said, and the next start needs it */

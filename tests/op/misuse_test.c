@@ -246,6 +246,21 @@ TEST_ENGINES (chain_that_meets_an_active_operation_ends_before_it)
     op_all_over (loop);
 }
 
+TEST_ENGINES (operation_that_does_not_repeat_cannot_be_paused)
+{
+    struct ev_loop *loop = test_loop (0);
+    struct op op;
+    int fd[2];
+
+    op_pair (fd);
+    op_begin (loop, &op, recv, fd[0], bytes, 1, 0);
+    SAYS ("ev_op_pause", "repeats", ev_op_pause (loop, &op.w));
+    SAYS_NOTHING (ev_op_resume (loop, &op.w));
+    kit_put (fd[1]);
+    ck_result (op_end (loop, &op), 1);
+    op_close_both (fd);
+}
+
 /* ---- two loops ------------------------------------------------------------------------------------------ */
 
 static const char elsewhere[] = "on another loop";
@@ -261,6 +276,8 @@ static void check_elsewhere (struct ev_loop *loop, struct ev_loop *other, const 
     for (int i = 0; i < 2; i++) {
         SAYS ("ev_op_start", elsewhere, ev_op_start (other, &op->w));
         SAYS ("ev_op_cancel", elsewhere, ev_op_cancel (other, &op->w));
+        SAYS ("ev_op_pause", elsewhere, ev_op_pause (other, &op->w));
+        SAYS ("ev_op_resume", elsewhere, ev_op_resume (other, &op->w));
         op_settle (loop);
     }
     SAYS_NOTHING (ev_op_start (loop, &op->w));
