@@ -18,7 +18,6 @@
 /* Nothing is shared: each has a loop, a listener and clients of its own. */
 struct core {
     ev_op acceptor; /* first: a pointer to one points to both */
-    ev_timer recess;
     ev_async stop;
     struct ev_loop *loop;
     LIST_HEAD (, client) clients;
@@ -61,8 +60,6 @@ static void on_connection (struct ev_loop *loop, ev_op *op, int revents)
     struct core *core = (struct core *) op;
     struct client *client = op->result < 0 ? NULL : malloc (sizeof *client);
 
-    if (!(revents & EV_OP_MORE))
-        ev_timer_start (loop, &core->recess); /* out of descriptors, perhaps: not at once again */
     if (!client) {
         close ((int) op->result);
         return;
@@ -74,18 +71,12 @@ static void on_connection (struct ev_loop *loop, ev_op *op, int revents)
     ev_op_start (loop, &client->op);
 }
 
-static void on_recess (struct ev_loop *loop, ev_timer *w, int revents)
-{
-    ev_op_start (loop, w->data);
-}
-
 /* In the thread of the loop. When nothing is active any more, ev_run returns. */
 static void on_stop (struct ev_loop *loop, ev_async *w, int revents)
 {
     struct core *core = w->data;
 
     ev_async_stop (loop, w);
-    ev_timer_stop (loop, &core->recess);
     ev_op_stop (loop, &core->acceptor);
     close (core->acceptor.fd);
     for (struct client *client; (client = LIST_FIRST (&core->clients)); client_end (client))
@@ -114,9 +105,8 @@ static void core_start (struct core *core, struct sockaddr_in *address)
         exit (1);
     }
     ev_accept_init (&core->acceptor, on_connection, fd, SOCK_CLOEXEC);
-    ev_timer_init (&core->recess, on_recess, 0.1, 0.);
     ev_async_init (&core->stop, on_stop);
-    core->recess.data = core->stop.data = core;
+    core->stop.data = core;
     ev_async_start (core->loop, &core->stop); /* before anybody may send */
     pthread_create (&core->thread, NULL, core_run, core);
 }

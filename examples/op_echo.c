@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { CLIENTS_MAX = 10000 };                /* the others wait in the backlog */
 enum { BUFFER_SIZE = 4096, BUFFERS = 4096 }; /* shared by all clients … */
 enum { ACTIVE_MAX = 16 }; /* … of which one that is slow holds not many more than these … */
 #define PATIENCE 60.      /* … for so many seconds */
@@ -31,20 +32,18 @@ struct message {
 
 static ev_pool *pool;
 static ev_op acceptor;
-static ev_timer recess;
 
-/* After every last result. The one that leaves nothing behind it reads on, or closes the door. */
+/* After every last result: who leaves nothing behind closes the door. */
 static void client_settle (struct ev_loop *loop, struct client *client)
 {
-    if (client->active)
-        return;
-    if (client->over) {
-        close (client->receive.fd);
-        free (client);
+    if (client->active) {
+        if (client->active <= ACTIVE_MAX)
+            ev_op_resume (loop, &client->receive);
         return;
     }
-    ev_op_start (loop, &client->receive);
-    client->active++;
+    close (client->receive.fd);
+    free (client);
+    ev_accept_gone (loop, &acceptor);
 }
 
 /* Whatever is in flight on this connection ends by itself now. */
@@ -92,33 +91,32 @@ static void on_received (struct ev_loop *loop, ev_op *op, int revents)
         client_send (loop, client, op->buf, (size_t) op->result);
     if (revents & EV_OP_MORE) {
         if (client->active > ACTIVE_MAX)
-            ev_op_cancel (loop, op); /* what has arrived already is still told */
+            ev_op_pause (loop, op);
         return;
     }
-    if (op->result <= 0 && op->result != -ECANCELED)
-        client->over = 1;
+    client->over = 1;
     client->active--;
     client_settle (loop, client);
 }
 
 static void on_connection (struct ev_loop *loop, ev_op *op, int revents)
 {
-    struct client *client = op->result < 0 ? NULL : calloc (1, sizeof *client);
+    struct client *client;
 
-    if (!(revents & EV_OP_MORE))
-        ev_timer_start (loop, &recess); /* out of descriptors, perhaps: not at once again */
+    if (op->result < 0) {
+        errno = (int) -op->result;
+        perror ("accept");
+        return;
+    }
+    client = calloc (1, sizeof *client);
     if (!client) {
-        if (op->result >= 0)
-            close ((int) op->result);
+        close ((int) op->result);
+        ev_accept_gone (loop, op);
         return;
     }
     ev_recv_pool_init (&client->receive, on_received, (int) op->result, pool, 0);
-    client_settle (loop, client);
-}
-
-static void on_recess (struct ev_loop *loop, ev_timer *w, int revents)
-{
-    ev_op_start (loop, &acceptor);
+    ev_op_start (loop, &client->receive);
+    client->active++;
 }
 
 int main (int argc, char **argv)
@@ -138,8 +136,8 @@ int main (int argc, char **argv)
     }
     printf ("%d\n", ntohs (address.sin_port));
     fflush (stdout);
-    ev_timer_init (&recess, on_recess, 0.1, 0.);
     ev_accept_init (&acceptor, on_connection, fd, SOCK_CLOEXEC);
+    ev_accept_limit (&acceptor, CLIENTS_MAX);
     ev_op_start (loop, &acceptor);
     return ev_run (loop, 0);
 }

@@ -29,7 +29,6 @@ struct session {
 
 static struct addrinfo *target;
 static ev_op acceptor;
-static ev_timer recess;
 
 static void on_received (struct ev_loop *loop, ev_op *op, int revents);
 
@@ -102,8 +101,6 @@ static void on_connection (struct ev_loop *loop, ev_op *op, int revents)
         yes = 1;
     struct session *session = client < 0 || server < 0 ? NULL : calloc (1, sizeof *session);
 
-    if (!(revents & EV_OP_MORE))
-        ev_timer_start (loop, &recess); /* out of descriptors, perhaps: not at once again */
     if (!session) {
         close (client);
         close (server);
@@ -117,11 +114,6 @@ static void on_connection (struct ev_loop *loop, ev_op *op, int revents)
     ev_connect_init (&session->up.op, on_connected, server, target->ai_addr, target->ai_addrlen);
     ev_op_deadline (&session->up.op, 10.); /* seconds: others are given minutes by the kernel */
     ev_op_start (loop, &session->up.op);
-}
-
-static void on_recess (struct ev_loop *loop, ev_timer *w, int revents)
-{
-    ev_op_start (loop, &acceptor);
 }
 
 int main (int argc, char **argv)
@@ -142,7 +134,6 @@ int main (int argc, char **argv)
     }
     printf ("%d\n", ntohs (address.sin_port));
     fflush (stdout);
-    ev_timer_init (&recess, on_recess, 0.1, 0.);
     ev_accept_init (&acceptor, on_connection, fd, SOCK_CLOEXEC);
     ev_op_start (loop, &acceptor);
     return ev_run (loop, 0);

@@ -853,6 +853,18 @@ struct op : base<ev_op, op> {
             start ();                                                         \
     }
     EVPP_OP (accept, (int fd, int flags = 0), (this, fd, flags))
+    void accept_limit (unsigned most) EV_NOEXCEPT
+    {
+        ev_accept_limit (this, most);
+    }
+    void accept_gone () EV_NOEXCEPT
+    {
+        ev_accept_gone (EVPP_W_ this);
+    }
+    int accept_peer (struct sockaddr *address, unsigned *size) const EV_NOEXCEPT
+    {
+        return ev_accept_peer (this, address, size);
+    }
     EVPP_OP (connect, (int fd, const struct ::sockaddr *address, unsigned size), (this, fd, address, size))
     EVPP_OP (recv, (int fd, void *buf, size_t size, int flags = 0), (this, fd, buf, size, flags))
     EVPP_OP (recv_pool, (int fd, ev_pool *pool, int flags = 0), (this, fd, pool, flags))

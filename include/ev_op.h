@@ -214,8 +214,17 @@ EV_API_DECL int ev_op_ring (EV_P) EV_NOEXCEPT;
 /* -- sockets -- */
 
 /* Repeats: each result is the descriptor of a new connection, the program's to close. flags: SOCK_NONBLOCK,
- * SOCK_CLOEXEC. Ends with an error (EMFILE …) or when it is cancelled. */
+ * SOCK_CLOEXEC. While descriptors or memory have run out (EMFILE, ENFILE, ENOBUFS, ENOMEM) it rests, and tries again after 0.1 to 1
+ * seconds; connections wait in the backlog. Ends with other errors, or when it is cancelled. */
 EV_API_DECL void ev_accept_set (ev_op *op, int fd, int flags, size_t op_size) EV_NOEXCEPT;
+/* After set (which clears it), while it is inactive, for this and later starts: so many connections at a time, others wait in the
+ * backlog. The program says when one of them is gone. 0: no limit. */
+EV_API_DECL void ev_accept_limit (ev_op *op, unsigned most) EV_NOEXCEPT;
+/* One of its connections is closed: there is room for another. Any time, also while it is inactive. */
+EV_API_DECL void ev_accept_gone (EV_P_ ev_op *op) EV_NOEXCEPT;
+/* In the callback, with a result >= 0: fills at most *size bytes of address, and *size with how large the address is, as
+ * accept(2) does. 0 or -errno: -ENOTCONN if the peer has broken the connection already. */
+EV_API_DECL int ev_accept_peer (const ev_op *op, struct sockaddr *address, unsigned *size) EV_NOEXCEPT;
 /* result 0, or the reason: ECONNREFUSED … */
 EV_API_DECL void ev_connect_set (ev_op *op, int fd, const struct sockaddr *address, unsigned size,
                                  size_t op_size) EV_NOEXCEPT;

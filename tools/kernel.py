@@ -59,7 +59,8 @@ CERTAIN = {
     "evi_sys_in_disguise": "ids are always there", "sys_secure": "so is this", "evi_sys_environment": "and this",
     "evi_sys_at_fork": "never refused in practice", "evi_sys_thread": "never fails",
     "evi_sys_unmap": "nobody looks", "evi_sys_terminal": "every answer is one",
-    "sys_vector": "its callers ask", "sys_epoll_wait_fine": "its caller asks", "sys_epoll_wait_coarse": "its callers ask", "sys_writev_masked": "its caller asks", "evi_sys_openat_now": "sys_open_cached asks",
+    "sys_epoll_wait_fine": "its caller asks", "sys_epoll_wait_coarse": "its callers ask",
+    "sys_vector": "its callers ask", "sys_writev_masked": "its caller asks", "evi_sys_openat_now": "sys_open_cached asks",
 }
 
 

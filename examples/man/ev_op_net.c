@@ -51,7 +51,7 @@ static void on_client (struct ev_loop *loop, ev_op *op, int revents)
     struct peer *peer;
 
     if (op->result < 0)
-        return; /* the last call: cancelled, or EMFILE and the like */
+        return; /* the last call: cancelled */
     peer = malloc (sizeof *peer);
     if (!peer) {
         close ((int) op->result);

@@ -19,14 +19,17 @@
 #include "client.h"
 
 static ev_op acceptor;
-static ev_timer recess;
 
 static void on_connection (struct ev_loop *loop, ev_op *op, int revents)
 {
-    struct client *client = op->result < 0 ? NULL : calloc (1, sizeof *client);
+    struct client *client;
 
-    if (!(revents & EV_OP_MORE))
-        ev_timer_start (loop, &recess); /* out of descriptors, perhaps: not at once again */
+    if (op->result < 0) {
+        errno = (int) -op->result;
+        perror ("accept");
+        return;
+    }
+    client = calloc (1, sizeof *client);
     if (!client) {
         close ((int) op->result);
         return;
@@ -34,11 +37,6 @@ static void on_connection (struct ev_loop *loop, ev_op *op, int revents)
     client->fd = (int) op->result;
     client->file = -1;
     client_receive (loop, client);
-}
-
-static void on_recess (struct ev_loop *loop, ev_timer *w, int revents)
-{
-    ev_op_start (loop, &acceptor);
 }
 
 int main (int argc, char **argv)
@@ -59,7 +57,6 @@ int main (int argc, char **argv)
     }
     printf ("%d\n", ntohs (address.sin_port));
     fflush (stdout);
-    ev_timer_init (&recess, on_recess, 0.1, 0.);
     ev_accept_init (&acceptor, on_connection, fd, SOCK_CLOEXEC);
     ev_op_start (loop, &acceptor);
     return ev_run (loop, 0);

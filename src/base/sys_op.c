@@ -99,6 +99,12 @@ EVI int evi_sys_accept (int fd, int flags)
     return evi_sys_result (syscall (SYS_accept4, fd, NULL, NULL, flags));
 }
 
+EVI int evi_sys_peer (int fd, struct sockaddr *address, unsigned *size)
+{
+    EVI_SYS_FAULT ("getpeername");
+    return evi_sys_result (getpeername (fd, address, size));
+}
+
 EVI int evi_sys_connect (int fd, const struct sockaddr *address, unsigned size)
 {
     EVI_SYS_FAULT ("connect");

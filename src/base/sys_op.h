@@ -29,6 +29,7 @@ EVI int evi_sys_nonblocking (int fd, int on); /* 1: it was before, 0: it was not
 
 /* Sockets: never sleep (except the first two), never raise SIGPIPE. */
 EVI int evi_sys_accept (int fd, int flags);
+EVI int evi_sys_peer (int fd, struct sockaddr *address, unsigned *size);
 EVI int evi_sys_connect (int fd, const struct sockaddr *address, unsigned size);
 EVI int evi_sys_connected (int fd); /* how a connection attempt has ended: 0 or -errno */
 EVI ssize_t evi_sys_recv (int fd, void *data, size_t size, int flags);

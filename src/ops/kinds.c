@@ -58,10 +58,12 @@ static int fits_pool (struct ev_loop *loop, ev_op *op)
            && evi_ringbufs_register (loop, pool);
 }
 
-/* One that waits would hold the port. It is asked for when connections are there, to take all of them with one request. */
+/* One that waits would hold the port. It is asked for when connections are there, to take all of them with one request: not
+ * if only some are wanted. */
 static int fits_accept (struct ev_loop *loop, ev_op *op)
 {
-    return op->state == EVI_STATE_WAITING && evi_pause_lets (op) && !(loop->ops->lacks & EVI_LACKS_CROWDS);
+    return op->state == EVI_STATE_WAITING && !op->size && evi_pause_lets (op)
+           && !(loop->ops->lacks & EVI_LACKS_CROWDS);
 }
 
 /* It is copied after all where that is cheaper: decision 0013. */

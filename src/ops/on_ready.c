@@ -142,10 +142,30 @@ static unsigned ready_expects (const struct ev_loop *loop, const struct evi_side
     return last && last < READY_ACCEPTS / 2 ? 2 * last : READY_ACCEPTS;
 }
 
-/* Such a listener will be ready again. */
+/* A connection broke before it was taken (accept(2)): such a listener will be ready again. */
 static int ready_accepts_on (int result)
 {
-    return result == -EINTR || result == -ECONNABORTED;
+    static const int broken[] = { EAGAIN,      EINTR,     ECONNABORTED, EPROTO, ENETDOWN,
+                                  ENETUNREACH, EHOSTDOWN, EHOSTUNREACH, ENONET, ENOPROTOOPT };
+
+    for (size_t i = 0; i < EVI_COUNT (broken); i++)
+        if (result == -broken[i])
+            return 1;
+    return 0;
+}
+
+static int ready_lacks (int result)
+{
+    return result == -EMFILE || result == -ENFILE || result == -ENOBUFS || result == -ENOMEM;
+}
+
+/* No connection was to be had. */
+EVI_APART static void ready_accept_failed (struct ev_loop *loop, ev_op *op, int result)
+{
+    if (ready_lacks (result))
+        evi_pause_lacking (loop, op);
+    else if (!ready_accepts_on (result))
+        ready_end (loop, op, result);
 }
 
 static int ready_accept_one (const ev_op *op)
@@ -154,7 +174,7 @@ static int ready_accept_one (const ev_op *op)
 
     do
         fd = evi_sys_accept (op->fd, (int) op->flags);
-    while (ready_accepts_on (fd));
+    while (fd == -EINTR || fd == -ECONNABORTED);
     return fd;
 }
 
@@ -163,15 +183,19 @@ static void ready_accept_some (struct ev_loop *loop, ev_op *op, unsigned most)
     while (op->side->taken < most) {
         int fd = ready_accept_one (op);
 
-        if (fd == -EAGAIN)
-            return;
         if (fd < 0) {
-            ready_end (loop, op, fd);
+            ready_accept_failed (loop, op, fd);
             return;
         }
         op->side->taken++;
+        evi_accept_taken (loop, op);
         evi_op_arrive (loop, op, fd, NULL, 0);
     }
+}
+
+static unsigned ready_least (unsigned one, unsigned other)
+{
+    return one < other ? one : other;
 }
 
 /* A connection may be gone between readiness and accept. */
@@ -179,6 +203,8 @@ EVI void evi_ready_begin_accept (struct ev_loop *loop, ev_op *op)
 {
     int err;
 
+    if (!evi_accept_room (op))
+        evi_op_side (loop, op)->paused |= EVI_PAUSE_FULL; /* still, from an earlier start */
     if (!evi_pause_lets (op)) {
         evi_pause_rest (loop, op);
         return;
@@ -191,7 +217,8 @@ EVI void evi_ready_begin_accept (struct ev_loop *loop, ev_op *op)
     ready_wait (loop, op, op->fd, EV_READ);
     op->side->taken = 0;
     op->side->took_at = loop->iteration;
-    ready_accept_some (loop, op, READY_ACCEPTS); /* what is no listener would never be ready */
+    /* what is no listener would never be ready */
+    ready_accept_some (loop, op, ready_least (READY_ACCEPTS, evi_accept_room (op)));
 }
 
 /* The only one of a turn is told on the spot. That may be the end of op. */
@@ -199,18 +226,20 @@ static void ready_accept_single (struct ev_loop *loop, ev_op *op)
 {
     int fd = ready_accept_one (op);
 
-    if (fd >= 0) {
-        op->side->taken = 1;
-        evi_op_arrive_here (loop, op, fd, NULL);
-    } else if (fd != -EAGAIN)
-        ready_end (loop, op, fd);
+    if (fd < 0) {
+        ready_accept_failed (loop, op, fd);
+        return;
+    }
+    op->side->taken = 1;
+    evi_accept_taken (loop, op);
+    evi_op_arrive_here (loop, op, fd, NULL);
 }
 
 /* A ring takes a crowd by one request, in the call that the loop makes next. */
 EVI void evi_ready_accept (struct ev_loop *loop, ev_op *op)
 {
     struct evi_side *side = op->side;
-    unsigned most = ready_expects (loop, side);
+    unsigned most = ready_least (ready_expects (loop, side), evi_accept_room (op));
 
     side->took_at = loop->iteration;
     side->taken = 0;
@@ -233,8 +262,8 @@ EVI void evi_ready_crowd (struct ev_loop *loop, ev_op *op, int result, int more)
         ready_end (loop, op, -ECANCELED);
     else if (evi_is_paused (op))
         evi_pause_rest (loop, op);
-    else if (result < 0 && result != -EAGAIN && !ready_accepts_on (result))
-        ready_end (loop, op, result);
+    else if (result < 0)
+        ready_accept_failed (loop, op, result);
 }
 
 static ssize_t ready_fill (const ev_op *op, const struct ev_pool *pool, void *buf)

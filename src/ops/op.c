@@ -561,7 +561,7 @@ void ev_op_link (ev_op *op, ev_op *next) EV_NOEXCEPT
 
 static int op_helps (void *w)
 {
-    return evi_deadline_helps (w) || evi_side_helps (w) || evi_ready_helps (w);
+    return evi_deadline_helps (w) || evi_side_helps (w) || evi_pause_helps (w) || evi_ready_helps (w);
 }
 
 /* From the end: the callback may stop the operation it is given, and any other. */
@@ -675,6 +675,7 @@ EVI void evi_ops_close (struct ev_loop *loop)
     ops_stop_all (loop);
     evi_pending_clear_all (loop, EV_OP); /* those that are done */
     evi_deadline_close (loop);
+    evi_pause_close (loop);
     evi_on_ring_close (loop);
     evi_bufs_close (loop);
     evi_pool_leave (&ops->home);

@@ -14,6 +14,7 @@
 #if EV_OP_ENABLE
 
 #include <errno.h>
+#include <limits.h>
 #include <stddef.h>
 #include <sys/uio.h>
 
@@ -163,6 +164,14 @@ EVI_INLINE int evi_op_reads (const ev_op *op)
     return evi_op_kind (op)->lane == EVI_LANE_RECV;
 }
 
+/* One descriptor after the other: connections. */
+EVI_INLINE int evi_op_accepts (const ev_op *op)
+{
+    const unsigned both = EVI_TRAIT_REPEATS | EVI_TRAIT_MAKES_FD;
+
+    return (evi_op_kind (op)->traits & both) == both;
+}
+
 EVI_INLINE size_t evi_op_bytes (const struct iovec *vec, size_t count)
 {
     size_t bytes = 0;
@@ -205,7 +214,7 @@ struct evi_side {
     unsigned first, count, room;
     unsigned taken, took_at; /* connections in its last turn, and the iteration of that */
     int pidfd;               /* of a child that is waited for; -1: none of ours */
-    uint8_t paused;          /* it is to rest, and nothing is told */
+    uint8_t paused;          /* EVI_PAUSE_*: it is to rest */
     uint8_t recalled;        /* the ring was asked to give it back for that */
     struct evi_side *next;   /* unused, or starved of the same pool */
     struct evi_job job;      /* its call, in a thread */
@@ -277,6 +286,8 @@ struct evi_ops {
     struct evi_side *sides;                         /* unused ones */
     struct evi_deadlines *deadlines[EVI_DEADLINES]; /* deadline.c */
     unsigned deadline_count, deadline_last;
+    ev_timer relief;                 /* pause.c: those that lack something try again */
+    ev_tstamp patience, relieved_at; /* … how long they wait, and when they last did so */
     struct ev_pool *pools;
     struct evi_shown *shown; /* bufs.c: buffers that callbacks see, the innermost last */
     unsigned shown_count, shown_room;
@@ -425,7 +436,13 @@ EVI_COLD EVI void evi_link_activate (struct ev_loop *loop, ev_op *op);
 EVI_COLD EVI void evi_link_follow (struct ev_loop *loop, ev_op *op, int succeeded);
 EVI int evi_side_helps (void *w);
 
-/* ---- pause.c: repeating operations that the program lets rest ---- */
+/* ---- pause.c: repeating operations that rest ---- */
+
+enum {                     /* side->paused: until … */
+       EVI_PAUSE_CALL = 1, /* … the program resumes it; nothing is told before */
+       EVI_PAUSE_FULL = 2, /* … one of its connections is gone (ev_accept_limit) */
+       EVI_PAUSE_LACK = 4  /* … there may be descriptors, or memory, again */
+};
 
 EVI_INLINE int evi_is_paused (const ev_op *op)
 {
@@ -452,6 +469,21 @@ EVI void evi_pause_rest (struct ev_loop *loop, ev_op *op);
 EVI int evi_pause_explains (struct ev_loop *loop, ev_op *op, ssize_t result);
 /* Its end is to be told, and all that came before. */
 EVI void evi_pause_lift (struct ev_loop *loop, ev_op *op);
+/* It waits for its turn of those that lack something. */
+EVI_COLD EVI void evi_pause_lacking (struct ev_loop *loop, ev_op *op);
+EVI void evi_pause_close (struct ev_loop *loop);
+EVI int evi_pause_helps (void *w);
+
+/* How many connections it may take still. They are counted where it has an offset, the limit where it has a size. */
+EVI_INLINE unsigned evi_accept_room (const ev_op *op)
+{
+    if (EVI_LIKELY (!op->size))
+        return UINT_MAX;
+    return (size_t) op->offset < op->size ? (unsigned) (op->size - (size_t) op->offset) : 0;
+}
+
+/* One is taken. The last that it may take lets it rest. */
+EVI void evi_accept_taken (struct ev_loop *loop, ev_op *op);
 
 /* ---- calls.c: what kinds.c names ---- */
 

@@ -5,6 +5,8 @@
 
 #if EV_OP_ENABLE
 
+#include "../base/sys_op.h"
+
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -68,6 +70,23 @@ static void set_none_if (ev_op *op, int bad)
 void (ev_accept_set) (ev_op *op, int fd, int flags, size_t op_size) EV_NOEXCEPT
 {
     set_data (op, op_size, EVI_CODE_ACCEPT, fd, NULL, 0, flags);
+}
+
+void ev_accept_limit (ev_op *op, unsigned most) EV_NOEXCEPT
+{
+    if (EVI_UNLIKELY (!evi_op_accepts (op)))
+        evi_complain ("ev_accept_limit", "this is no ev_accept");
+    else if (EVI_UNLIKELY (!evi_op_idle (op)))
+        evi_op_not_now ("ev_accept_limit");
+    else
+        op->size = most;
+}
+
+int ev_accept_peer (const ev_op *op, struct sockaddr *address, unsigned *size) EV_NOEXCEPT
+{
+    if (!evi_op_accepts (op) || op->result < 0)
+        return -ENOTCONN;
+    return evi_sys_peer ((int) op->result, address, size);
 }
 
 void (ev_connect_set) (ev_op *op, int fd, const struct sockaddr *address, unsigned size,

@@ -210,7 +210,7 @@ EVI void evi_side_arrive (struct ev_loop *loop, ev_op *op, struct evi_arrival ar
     if (ev_is_pending (op))
         side_take_first (loop, op, side);
     side_keep (side, arrival);
-    if (EVI_LIKELY (!side->paused))
+    if (EVI_LIKELY (!(side->paused & EVI_PAUSE_CALL)))
         evi_side_feed (loop, side);
 }
 

@@ -246,6 +246,23 @@ TEST_ENGINES (chain_that_meets_an_active_operation_ends_before_it)
     op_all_over (loop);
 }
 
+TEST_ENGINES (limit_of_connections_is_for_an_idle_accept)
+{
+    struct ev_loop *loop = test_loop (0);
+    struct sockaddr_in address;
+    int listener = op_listen (&address, 1);
+    struct op op;
+
+    ev_recv_set (op_new (&op), listener, bytes, 1, 0);
+    SAYS ("ev_accept_limit", "no ev_accept", ev_accept_limit (&op.w, 1));
+    SAYS ("ev_accept_gone", "no ev_accept", ev_accept_gone (loop, &op.w));
+    op_begin (loop, &op, accept, listener, 0);
+    SAYS ("ev_accept_limit", "not while", ev_accept_limit (&op.w, 1));
+    SAYS_NOTHING (ev_accept_gone (loop, &op.w));
+    op_stop (loop, &op);
+    close (listener);
+}
+
 TEST_ENGINES (operation_that_does_not_repeat_cannot_be_paused)
 {
     struct ev_loop *loop = test_loop (0);

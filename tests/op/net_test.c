@@ -164,67 +164,6 @@ TEST_ENGINES (accept_leaves_a_blocking_socket_blocking_in_the_end)
     close (listener);
 }
 
-static int highest_fd (void)
-{
-    int highest = 0;
-
-    for (int fd = 0; fd < 1000; fd++)
-        if (fcntl (fd, F_GETFD) >= 0)
-            highest = fd;
-    return highest;
-}
-
-/* No more descriptors from now on; the limit before. */
-static rlim_t fds_end (void)
-{
-    struct rlimit limit;
-    rlim_t before;
-    int filler;
-
-    getrlimit (RLIMIT_NOFILE, &limit);
-    before = limit.rlim_cur;
-    limit.rlim_cur = (rlim_t) highest_fd () + 1;
-    ck_assert_int_eq (setrlimit (RLIMIT_NOFILE, &limit), 0);
-    while ((filler = dup (0)) >= 0) /* holes */
-        accepted[accepted_count++] = filler;
-    return before;
-}
-
-static void fds_again (rlim_t before)
-{
-    struct rlimit limit;
-
-    getrlimit (RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = before;
-    ck_assert_int_eq (setrlimit (RLIMIT_NOFILE, &limit), 0);
-}
-
-TEST_ENGINES (accept_without_descriptors_ends_with_emfile_and_loses_nobody)
-{
-    struct ev_loop *loop = test_loop (0);
-    struct sockaddr_in address;
-    struct op op;
-    int listener = op_listen (&address, 5), client = socket (AF_INET, SOCK_STREAM, 0);
-
-    accept_begin (loop, &op, listener, 0);
-    op_settle (loop); /* all that is made on demand is made now */
-    op_stop (loop, &op);
-    rlim_t before = fds_end ();
-    ck_assert_int_eq (connect (client, (struct sockaddr *) &address, sizeof address), 0);
-    accept_begin (loop, &op, listener, 0);
-    ssize_t result = op_end (loop, &op);
-    fds_again (before);
-    ck_result (result, -EMFILE);
-    ck_assert_int_eq (op.calls, 1);
-    accept_begin (loop, &op, listener, 0);
-    op_until (loop, &op.calls, 1);
-    ck_assert_int_ge ((int) op.result, 0);
-    op_stop (loop, &op);
-    close_accepted ();
-    close (client);
-    close (listener);
-}
-
 TEST_ENGINES (accept_on_what_does_not_listen_is_an_error)
 {
     struct ev_loop *loop = test_loop (0);
