@@ -138,7 +138,7 @@ EVI void evi_orphans_adopt (struct ev_loop *loop, struct evi_ring *ring)
         return;
     }
     evi_orphans_unleash (ops);
-    evi_ringbufs_lost (loop, ops->epoch);
+    evi_ringbufs_lost (loop, loop->ring->epoch); /* not one that is lost longer, and not over */
 }
 
 /* In a fork child they are the parent's: nothing is written into the child's memory. */
