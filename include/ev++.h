@@ -841,6 +841,10 @@ struct op : base<ev_op, op> {
     {
         ev_op_link (this, next);
     }
+    void flags (unsigned flags) EV_NOEXCEPT
+    {
+        ev_op_flags (this, flags);
+    }
 
 /* A completion that was not told yet is about the earlier operation: it goes too. */
 #define EVPP_OP(name, parameters, arguments)                                  \

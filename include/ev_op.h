@@ -202,6 +202,13 @@ EV_API_DECL void ev_op_deadline (ev_op *op, ev_tstamp seconds) EV_NOEXCEPT;
  * must not be started by itself. Chains may be of any length. NULL: no link. */
 EV_API_DECL void ev_op_link (ev_op *op, ev_op *next) EV_NOEXCEPT;
 
+/* ev_read, ev_write, ev_readv, ev_writev: all bytes, or an error; op->moved says how far it came. A read that meets the end before
+ * is -ENODATA. (Sends are whole without it.) */
+#define EV_OP_WHOLE 1U
+
+/* After init or set (which clear them), before start, for this and later starts. */
+EV_API_DECL void ev_op_flags (ev_op *op, unsigned flags) EV_NOEXCEPT;
+
 /* Gives a loop whose backend is not io_uring a ring for its operations: files without threads. 0 (also where the
  * loop has one) or -errno: why there is none. Operations in flight stay where they are. The environment variable
  * EVRING_OPS=uring does the same for every loop, EVRING_OPS=ready keeps operations off every ring. */

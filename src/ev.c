@@ -55,6 +55,7 @@
 #include "ops/set.c"      /* what each operation is given */
 #include "ops/kinds.c"    /* all that is to be said of each */
 #include "ops/calls.c"    /* its system call */
+#include "ops/whole.c"    /* … again, until all is done */
 #include "ops/lane.c"     /* one after the other */
 #include "ops/deadline.c" /* in time */
 #include "ops/side.c"     /* links, results one by one */

@@ -17,12 +17,13 @@ import sys
 ROOT = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 LIST, ROWS, SETS = "src/ops/op.h", "src/ops/kinds.c", "src/ops/set.c"
 NOT_ONE = {"NONE", "CODES"}  # an operation that was never set has the first; the last of the list
+VARIANTS = r"_WHOLE$"  # what ev_op_flags makes of another one: a row, and nothing else
 
 
 def read(path):
-    """Without comments."""
+    """Without comments, and without what rows say of each other."""
     with open(os.path.join(ROOT, path), encoding="utf-8") as stream:
-        return re.sub(r"/\*.*?\*/", "", stream.read(), flags=re.S)
+        return re.sub(r"/\*.*?\*/|\.(whole|element) = \w+", "", stream.read(), flags=re.S)
 
 
 def together(pattern):
@@ -32,7 +33,7 @@ def together(pattern):
 
 def codes():
     listed = re.search(r"enum \{\s*EVI_CODE_NONE,(.*?)\};", read(LIST), re.S)[1]
-    return [code for code in re.findall(r"EVI_CODE_(\w+)", listed) if code not in NOT_ONE]
+    return [code for code in re.findall(r"EVI_CODE_(\w+)", listed) if code not in NOT_ONE and not re.search(VARIANTS, code)]
 
 
 def count(text, pattern):

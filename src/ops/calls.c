@@ -170,7 +170,7 @@ EVI ssize_t evi_try_connect (ev_op *op)
     return err == -EAGAIN ? EVI_TRY_IN_THREAD : err;
 }
 
-EVI ssize_t evi_call_connect (const ev_op *op, struct evi_job *job)
+EVI ssize_t evi_call_connect (ev_op *op, struct evi_job *job)
 {
     (void) job;
     return evi_sys_connect (op->fd, op->buf, (unsigned) op->offset);
@@ -297,7 +297,7 @@ EVI ssize_t evi_try_position (ev_op *op)
     return result == -EAGAIN && op->state != EVI_STATE_WAITING ? calls_prospects (op, kind) : result;
 }
 
-EVI ssize_t evi_call_position (const ev_op *op, struct evi_job *job)
+EVI ssize_t evi_call_position (ev_op *op, struct evi_job *job)
 {
     struct iovec one;
     int count;
@@ -320,61 +320,61 @@ EVI ssize_t evi_try_statx (ev_op *op)
     return evi_sys_statx_now (op->fd, op->buf, (int) op->flags, (unsigned) op->size, op->more);
 }
 
-EVI ssize_t evi_call_openat (const ev_op *op, struct evi_job *job)
+EVI ssize_t evi_call_openat (ev_op *op, struct evi_job *job)
 {
     (void) job;
     return evi_sys_openat (op->fd, op->buf, (int) op->flags, (unsigned) op->size);
 }
 
-EVI ssize_t evi_call_close (const ev_op *op, struct evi_job *job)
+EVI ssize_t evi_call_close (ev_op *op, struct evi_job *job)
 {
     (void) job;
     return evi_sys_close (op->fd);
 }
 
-EVI ssize_t evi_call_fsync (const ev_op *op, struct evi_job *job)
+EVI ssize_t evi_call_fsync (ev_op *op, struct evi_job *job)
 {
     (void) job;
     return evi_sys_fsync (op->fd, op->flags != 0);
 }
 
-EVI ssize_t evi_call_fallocate (const ev_op *op, struct evi_job *job)
+EVI ssize_t evi_call_fallocate (ev_op *op, struct evi_job *job)
 {
     (void) job;
     return evi_sys_fallocate (op->fd, (int) op->size, op->offset, op->offset_to);
 }
 
-EVI ssize_t evi_call_ftruncate (const ev_op *op, struct evi_job *job)
+EVI ssize_t evi_call_ftruncate (ev_op *op, struct evi_job *job)
 {
     (void) job;
     return evi_sys_ftruncate (op->fd, op->offset);
 }
 
-EVI ssize_t evi_call_statx (const ev_op *op, struct evi_job *job)
+EVI ssize_t evi_call_statx (ev_op *op, struct evi_job *job)
 {
     (void) job;
     return evi_sys_statx_learning (op->fd, op->buf, (int) op->flags, (unsigned) op->size, op->more);
 }
 
-EVI ssize_t evi_call_unlinkat (const ev_op *op, struct evi_job *job)
+EVI ssize_t evi_call_unlinkat (ev_op *op, struct evi_job *job)
 {
     (void) job;
     return evi_sys_unlinkat (op->fd, op->buf, (int) op->flags);
 }
 
-EVI ssize_t evi_call_renameat (const ev_op *op, struct evi_job *job)
+EVI ssize_t evi_call_renameat (ev_op *op, struct evi_job *job)
 {
     (void) job;
     return evi_sys_renameat (op->fd, op->buf, op->fd_to, op->more, op->flags);
 }
 
-EVI ssize_t evi_call_mkdirat (const ev_op *op, struct evi_job *job)
+EVI ssize_t evi_call_mkdirat (ev_op *op, struct evi_job *job)
 {
     (void) job;
     return evi_sys_mkdirat (op->fd, op->buf, (unsigned) op->size);
 }
 
-EVI ssize_t evi_call_splice (const ev_op *op, struct evi_job *job)
+EVI ssize_t evi_call_splice (ev_op *op, struct evi_job *job)
 {
     for (;;) {
         ssize_t moved = evi_sys_splice (op->fd, op->offset, op->fd_to, op->offset_to, op->size,

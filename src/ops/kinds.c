@@ -237,6 +237,14 @@ static void fill_write (const struct evi_ops *ops, struct evi_sqe *sqe, const ev
     sqe->op_flags = op->hint & EVI_HINT_LESSER ? 0 : EVI_RWF_NOSIGNAL;
 }
 
+static void fill_whole (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
+{
+    ev_op rest;
+
+    evi_whole_rest (op, &rest);
+    evi_op_kind (&rest)->fill (ops, sqe, &rest);
+}
+
 static void fill_fallocate (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_op *op)
 {
     fill_plain (ops, sqe, op);
@@ -272,12 +280,16 @@ static void fill_raw (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_o
     .opcode = EVI_OP_##name, .needs = KINDS_BIT (EVI_OP_##name) | KINDS_BIT (EVI_OP_##also), \
     .fill = fill_plain, .landed = evi_land_##land
 #define RIDES_RAW .fits = fits_raw, .fill = fill_raw, .landed = evi_land_raw
+#define RIDES_WHOLE(name, vectors, fits_it)                                                                 \
+    .needs = KINDS_BIT (EVI_OP_##name) | KINDS_BIT (EVI_OP_##vectors), .fits = fits_it, .fill = fill_whole, \
+    .landed = evi_land_whole
 
 #else
 
 #define RIDES(name, fits, fill, land) .opcode = 0
 #define RIDES_AS(name, also, land) .opcode = 0
 #define RIDES_RAW .opcode = 0
+#define RIDES_WHOLE(name, vectors, fits) .opcode = 0
 
 #endif
 
@@ -287,6 +299,9 @@ static void fill_raw (const struct evi_ops *ops, struct evi_sqe *sqe, const ev_o
 #define POSITION                                                                                \
     .begin = evi_ready_begin_position, .go_on = evi_ready_attempt, .attempt = evi_try_position, \
     .call = evi_call_position
+#define WHOLE                                                                             \
+    .begin = evi_ready_begin_whole, .go_on = evi_ready_attempt, .attempt = evi_try_whole, \
+    .call = evi_call_whole
 #define CALLS(how) .begin = evi_ready_thread, .call = evi_call_##how
 #define CACHED(how) .begin = evi_ready_begin_cached, .attempt = evi_try_##how, .call = evi_call_##how
 #define DIRECT(how) .begin = evi_ready_direct, .attempt = evi_try_##how
@@ -325,14 +340,22 @@ EVI_HOME const struct evi_op_kind evi_op_kinds[EVI_CODES] = {
     [EVI_CODE_CLOSE] = { "close", EVI_LANE_NONE, EVI_TRAIT_ONCE, EVI_TOUCHES_WORLD,
                          RIDES_AS (CLOSE, SENDMSG_ZC, once), CALLS (close) },
     [EVI_CODE_READ] = { "read", EVI_LANE_RECV, EVI_TRAIT_POSITION, EVI_TOUCHES_DATA | EVI_TOUCHES_WORLD,
-                        RIDES (READ, fits_read, fill_plain, read), POSITION },
+                        RIDES (READ, fits_read, fill_plain, read), POSITION, .whole = EVI_CODE_READ_WHOLE },
     [EVI_CODE_WRITE] = { "write", EVI_LANE_SEND, EVI_TRAIT_POSITION, EVI_TOUCHES_WORLD,
-                         RIDES (WRITE, fits_write, fill_write, write), POSITION },
+                         RIDES (WRITE, fits_write, fill_write, write), POSITION,
+                         .whole = EVI_CODE_WRITE_WHOLE },
     [EVI_CODE_READV] = { "readv", EVI_LANE_RECV, EVI_TRAIT_POSITION | EVI_TRAIT_VECTORS,
                          EVI_TOUCHES_DATA | EVI_TOUCHES_WORLD, RIDES (READV, fits_read, fill_plain, once),
-                         POSITION },
+                         POSITION, .whole = EVI_CODE_READ_WHOLE, .element = EVI_CODE_READ },
     [EVI_CODE_WRITEV] = { "writev", EVI_LANE_SEND, EVI_TRAIT_POSITION | EVI_TRAIT_VECTORS, EVI_TOUCHES_WORLD,
-                          RIDES (WRITEV, fits_write, fill_write, write), POSITION },
+                          RIDES (WRITEV, fits_write, fill_write, write), POSITION,
+                          .whole = EVI_CODE_WRITE_WHOLE, .element = EVI_CODE_WRITE },
+    [EVI_CODE_READ_WHOLE] = { "read whole", EVI_LANE_RECV, EVI_TRAIT_POSITION,
+                              EVI_TOUCHES_DATA | EVI_TOUCHES_WORLD, RIDES_WHOLE (READ, READV, fits_read),
+                              WHOLE, .whole = EVI_CODE_READ_WHOLE },
+    [EVI_CODE_WRITE_WHOLE] = { "write whole", EVI_LANE_SEND, EVI_TRAIT_POSITION, EVI_TOUCHES_WORLD,
+                               RIDES_WHOLE (WRITE, WRITEV, fits_write), WHOLE,
+                               .whole = EVI_CODE_WRITE_WHOLE },
     [EVI_CODE_FSYNC] = { "fsync", EVI_LANE_NONE, 0, EVI_TOUCHES_WORLD, RIDES (FSYNC, NULL, fill_plain, once),
                          CALLS (fsync) },
     [EVI_CODE_FALLOCATE] = { "fallocate", EVI_LANE_NONE, 0, EVI_TOUCHES_WORLD,

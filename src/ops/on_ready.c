@@ -422,7 +422,7 @@ static void ready_io (EV_P_ ev_io *w, int revents)
 /* Runs in a thread; op stays where it is until the thread is done with it. */
 static ssize_t ready_call (struct evi_job *job)
 {
-    const ev_op *op = EVI_SIDE_OF (job, job)->op;
+    ev_op *op = EVI_SIDE_OF (job, job)->op;
     const struct evi_op_kind *kind = evi_op_kind (op);
     ssize_t result;
 
@@ -500,8 +500,8 @@ static int ready_direct_read (struct ev_loop *loop, const ev_op *op)
 }
 
 /* Only what would sleep goes to a thread, or to the ring. A piece of it does not count: it is read all again, so
- * that only the end of the file makes a result short. */
-EVI int evi_ready_read_now (struct ev_loop *loop, ev_op *op)
+ * that only the end of the file makes a result short. Negative: not now. */
+EVI_INLINE ssize_t ready_read_now (struct ev_loop *loop, const ev_op *op)
 {
     struct iovec one;
     const struct iovec *vec;
@@ -509,10 +509,17 @@ EVI int evi_ready_read_now (struct ev_loop *loop, ev_op *op)
     int count;
 
     if (!evi_op_reads (op) || op->offset < 0 || ready_direct_read (loop, op))
-        return 0;
+        return -EAGAIN;
     vec = evi_op_vector (op, &one, &count);
     got = evi_sys_readv_now (op->fd, vec, count, op->offset);
-    if (got < 0 || (got && (size_t) got < evi_op_bytes (vec, (size_t) count)))
+    return got > 0 && (size_t) got < evi_op_bytes (vec, (size_t) count) ? -EAGAIN : got;
+}
+
+EVI int evi_ready_read_now (struct ev_loop *loop, ev_op *op)
+{
+    ssize_t got = ready_read_now (loop, op);
+
+    if (got < 0)
         return 0;
     evi_op_done (loop, op, got);
     return 1;
@@ -525,6 +532,21 @@ EVI void evi_ready_begin_position (struct ev_loop *loop, ev_op *op)
         evi_ready_attempt (loop, op);
     else if (!evi_ready_read_now (loop, op))
         evi_ready_thread (loop, op);
+}
+
+EVI void evi_ready_begin_whole (struct ev_loop *loop, ev_op *op)
+{
+    ev_op rest;
+    ssize_t got;
+
+    evi_whole_rest (op, &rest);
+    got = ready_read_now (loop, &rest);
+    if (op->offset < 0)
+        evi_ready_attempt (loop, op);
+    else if (got < 0 || evi_whole_goes_on (op, &got))
+        evi_ready_thread (loop, op);
+    else
+        evi_op_done (loop, op, got);
 }
 
 /* ---- the engine ---- */

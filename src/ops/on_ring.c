@@ -265,6 +265,20 @@ EVI void evi_land_write (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t 
     on_ring_go_on (loop, op);
 }
 
+EVI void evi_land_whole (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t flags)
+{
+    ssize_t result = res;
+
+    if (EVI_UNLIKELY (res < 0 && evi_op_reads (op)))
+        evi_land_once (loop, op, res, flags);
+    else if (EVI_UNLIKELY (res < 0))
+        evi_land_write (loop, op, res, flags);
+    else if (evi_whole_goes_on (op, &result))
+        on_ring_go_on (loop, op);
+    else
+        evi_on_ring_finish (loop, op, result);
+}
+
 static int on_ring_is_whole (const ev_op *op)
 {
     return op->moved >= op->size || op->flags & MSG_DONTWAIT;

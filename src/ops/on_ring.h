@@ -52,8 +52,8 @@ EVI void evi_held_want (ev_op *op);
 /* What a completion means: kind->landed. */
 typedef void evi_landing (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t flags);
 
-EVI evi_landing evi_land_once, evi_land_read, evi_land_write, evi_land_recv, evi_land_send, evi_land_send_zc,
-    evi_land_accept, evi_land_sendmsg, evi_land_pool, evi_land_raw;
+EVI evi_landing evi_land_once, evi_land_read, evi_land_write, evi_land_whole, evi_land_recv, evi_land_send,
+    evi_land_send_zc, evi_land_accept, evi_land_sendmsg, evi_land_pool, evi_land_raw;
 
 /* ---- ringbufs.c ---- */
 

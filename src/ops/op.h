@@ -39,6 +39,8 @@ enum { /* op->code */
        EVI_CODE_WRITE,
        EVI_CODE_READV,
        EVI_CODE_WRITEV,
+       EVI_CODE_READ_WHOLE,
+       EVI_CODE_WRITE_WHOLE,
        EVI_CODE_FSYNC,
        EVI_CODE_FALLOCATE,
        EVI_CODE_FTRUNCATE,
@@ -137,9 +139,11 @@ struct evi_op_kind {
     void (*landed) (struct ev_loop *loop, ev_op *op, int32_t res, uint32_t flags); /* NULL: never on a ring */
     /* without one */
     void (*begin) (struct ev_loop *loop, ev_op *op);
-    void (*go_on) (struct ev_loop *loop, ev_op *op);        /* its descriptor is ready */
-    ssize_t (*attempt) (ev_op *op);                         /* without sleeping; -EAGAIN: wait */
-    ssize_t (*call) (const ev_op *op, struct evi_job *job); /* in a thread */
+    void (*go_on) (struct ev_loop *loop, ev_op *op);  /* its descriptor is ready */
+    ssize_t (*attempt) (ev_op *op);                   /* without sleeping; -EAGAIN: wait */
+    ssize_t (*call) (ev_op *op, struct evi_job *job); /* in a thread */
+    uint8_t whole;   /* with EV_OP_WHOLE it is that one. 0: it has no such thing */
+    uint8_t element; /* of one that has vectors: what does the same with one of them */
 };
 
 _Static_assert(EVI_TRAITS_END - 1 <= UINT16_MAX && EVI_TOUCHES_END - 1 <= UINT8_MAX, "a row holds its bits");
@@ -499,25 +503,33 @@ EVI ssize_t evi_try_recvmsg (ev_op *op);
 EVI ssize_t evi_try_sendmsg (ev_op *op);
 EVI ssize_t evi_try_connect (ev_op *op);
 EVI ssize_t evi_try_position (ev_op *op);
+EVI ssize_t evi_try_whole (ev_op *op);
 EVI ssize_t evi_try_openat (ev_op *op);
 EVI ssize_t evi_try_statx (ev_op *op);
 
-typedef ssize_t evi_call (const ev_op *op, struct evi_job *job);
+typedef ssize_t evi_call (ev_op *op, struct evi_job *job);
 
-EVI evi_call evi_call_connect, evi_call_position, evi_call_openat, evi_call_close, evi_call_fsync,
-    evi_call_fallocate, evi_call_ftruncate, evi_call_statx, evi_call_unlinkat, evi_call_renameat,
-    evi_call_mkdirat, evi_call_splice;
+EVI evi_call evi_call_connect, evi_call_position, evi_call_whole, evi_call_openat, evi_call_close,
+    evi_call_fsync, evi_call_fallocate, evi_call_ftruncate, evi_call_statx, evi_call_unlinkat,
+    evi_call_renameat, evi_call_mkdirat, evi_call_splice;
 
 /* The vectors of an operation that reads or writes; a plain buffer is one. */
 EVI const struct iovec *evi_op_vector (const ev_op *op, struct iovec *one, int *count);
+
+/* ---- whole.c: reads and writes with EV_OP_WHOLE. op->fd_to is what they were before ---- */
+
+/* What is left of it, as an operation that may do less. */
+EVI void evi_whole_rest (const ev_op *op, ev_op *rest);
+/* So many bytes more went through. Nonzero: there is more to do. Zero: that was it, and *result is what to tell. */
+EVI int evi_whole_goes_on (ev_op *op, ssize_t *result);
 
 /* ---- on_ready.c ---- */
 
 typedef void evi_step (struct ev_loop *loop, ev_op *op);
 
 EVI evi_step evi_ready_begin, evi_ready_begin_position, evi_ready_begin_accept, evi_ready_begin_recv_pool,
-    evi_ready_begin_waitid, evi_ready_direct, evi_ready_begin_cached, evi_ready_thread, evi_ready_attempt,
-    evi_ready_accept, evi_ready_recv_pool, evi_ready_waitid;
+    evi_ready_begin_waitid, evi_ready_direct, evi_ready_begin_cached, evi_ready_begin_whole, evi_ready_thread,
+    evi_ready_attempt, evi_ready_accept, evi_ready_recv_pool, evi_ready_waitid;
 EVI int evi_ready_unblock (ev_op *op); /* 0 or -errno */
 EVI void evi_ready_reblock (ev_op *op);
 EVI void evi_ready_unwait (struct ev_loop *loop, ev_op *op); /* nothing is waited for any more */

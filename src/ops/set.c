@@ -171,6 +171,8 @@ static int set_position (ev_op *op, size_t op_size, int code, int fd, const void
     if (!set_data (op, op_size, code, fd, buf, set_bytes (size), 0))
         return 0;
     op->offset = offset;
+    if (EVI_UNLIKELY (size > EVI_BYTES_MAX))
+        op->offset_to = (int64_t) size; /* for EV_OP_WHOLE */
     set_none_if (op, offset < -1);
     return 1;
 }

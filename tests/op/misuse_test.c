@@ -263,6 +263,24 @@ TEST_ENGINES (limit_of_connections_is_for_an_idle_accept)
     close (listener);
 }
 
+TEST_ENGINES (flags_are_for_operations_that_have_them)
+{
+    struct ev_loop *loop = test_loop (0);
+    struct op op;
+    int fd[2];
+
+    op_pair (fd);
+    ev_recv_set (op_new (&op), fd[0], bytes, 1, 0);
+    SAYS ("ev_op_flags", "ev_read", ev_op_flags (&op.w, EV_OP_WHOLE));
+    SAYS_NOTHING (ev_op_flags (&op.w, 0));
+    ev_read_set (op_new (&op), fd[0], bytes, 1, -1);
+    SAYS ("ev_op_flags", "no such flag", ev_op_flags (&op.w, 1u << 30));
+    op_start (loop, &op);
+    SAYS ("ev_op_flags", "not while", ev_op_flags (&op.w, EV_OP_WHOLE));
+    op_stop (loop, &op);
+    op_close_both (fd);
+}
+
 TEST_ENGINES (operation_that_does_not_repeat_cannot_be_paused)
 {
     struct ev_loop *loop = test_loop (0);

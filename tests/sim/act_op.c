@@ -8,6 +8,7 @@
 /* Old commits, of which the mutants are made, have none of these. */
 #pragma weak ev_op_start
 #pragma weak ev_op_cancel
+#pragma weak ev_op_flags
 #pragma weak ev_op_stop
 #pragma weak ev_op_deadline
 #pragma weak ev_op_link
@@ -80,6 +81,14 @@ static void deed_set_socket (struct deed *deed, int fd)
     }
 }
 
+static void deed_whole (struct deed *deed)
+{
+    if (!(deed->manner & M_MORE) || !ev_op_flags)
+        return;
+    deed->whole = 1;
+    ev_op_flags (&deed->w, EV_OP_WHOLE);
+}
+
 /* Nonzero: there is something to do. */
 static int deed_set (struct deed *deed, int fd)
 {
@@ -95,12 +104,15 @@ static int deed_set (struct deed *deed, int fd)
         return deed->way == TAKES;
     case K_PIPE_READ:
         ev_read_set (&deed->w, fd, data, size, -1);
+        deed_whole (deed);
         return deed->way == TAKES;
     case K_PIPE_WRITE:
         ev_write_set (&deed->w, fd, data, size, -1);
+        deed_whole (deed);
         return deed->way == GIVES;
     case K_REGULAR:
         ev_read_set (&deed->w, fd, data, size, deed->manner & M_OTHER ? -1 : (deed->manner & 7) * 8);
+        deed_whole (deed);
         return deed->way == TAKES && ev_backend (loop_of (deed->loop)) == EVBACKEND_IOURING;
     default:
         return 0;
@@ -170,8 +182,8 @@ static void deed_start (struct deed *deed)
     stage.starting = deed;
     ev_op_start (loop_of (deed->loop), &deed->w);
     stage.starting = NULL;
-    counted ();
-    counted ();
+    for (int calls = deed->whole ? WHOLE_CALLS : START_CALLS; calls > 0; calls--)
+        counted ();
 }
 
 static void deed_begin (const struct act *act, int way)

@@ -228,7 +228,7 @@ static void law_calls (int loop)
     if (law.loop[loop].makings != k.makings) /* all has to be told again */
         law.loop[loop].did_before += IOS;
     else if (!law.disturbed
-             && calls > CALLS_ALWAYS + rings_left_over () + law_deeds_active (loop)
+             && calls > CALLS_ALWAYS + rings_left_over () + law_deeds_calls (loop)
                             + (CALLS_PER_EVENT + (on_ring (loop) && has_lazy_ones (loop))) * did
                             + did / CALLS_PER_COMPLETION) /* it may change its place, too */
         fail (8, "%u system calls in an iteration, with %u events and changes in it and the one before",

@@ -216,6 +216,18 @@ void law_deed_starts (struct deed *deed)
         law_excuse (1), law_excuse (1);
 }
 
+/* Calls that they may cost while nothing happens. One that is to be done whole asks, at each step, what it is about, whether it
+ * can be asked without sleeping, and whether there is more. */
+int law_deeds_calls (int loop)
+{
+    int count = 0;
+
+    for (int i = 0; i < stage.deeds_used; i++)
+        if (stage.deeds[i].started && stage.deeds[i].loop == loop && ev_is_active (&stage.deeds[i].w))
+            count += stage.deeds[i].whole ? WHOLE_CALLS : 1;
+    return count;
+}
+
 int law_deeds_active (int loop)
 {
     int count = 0;
@@ -281,6 +293,8 @@ static int may_be_told (const struct deed *deed, int error)
         return k.files[deed->file].faulted;
     case -EPIPE:
         return deed->way == GIVES;
+    case -ENODATA:
+        return deed->whole && deed->way == TAKES && deed->kind != K_SOCKET;
     case -EINTR:
         return k.trouble & T_REQUEST;
     case -EOPNOTSUPP: /* there is no ring */
@@ -320,7 +334,8 @@ static int ends_short (const struct deed *deed)
 static void told_bytes (const struct deed *deed)
 {
     ssize_t result = deed->w.result;
-    int moved = (int) (result > 0 ? result : deed->kind == K_SOCKET ? (ssize_t) deed->w.moved : 0);
+    int counts = deed->kind == K_SOCKET || deed->whole;
+    int moved = (int) (result > 0 ? result : counts ? (ssize_t) deed->w.moved : 0);
 
     if ((deed->kind == K_REGULAR && result < 0)
         || (deed->lost && result < 0 && !can_tell_what_a_lost_ring_did ()))

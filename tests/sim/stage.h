@@ -268,6 +268,11 @@ int law_deeds_still (nanos until); /* is known to block */
 void law_deeds_sleep (nanos until);
 void law_deeds_calm (int over);
 int law_deeds_active (int loop);
+int law_deeds_calls (int loop);
+enum {
+    START_CALLS = 2,
+    WHOLE_CALLS = 6
+};                            /* API calls that starting one counts as; system calls of one done whole */
 int law_deed_on (int file);   /* somebody's request may hold the file */
 void law_buffers_seen (void); /* its callback is over */
 void law_buffer_given (const void *buf);

@@ -299,3 +299,58 @@ TEST (receive_the_kernel_cancelled_by_itself_tells_the_program)
     op_close_both (fd);
     end (loop);
 }
+
+/* What would be submitted next for an operation of which so much is done. */
+static ev_op rest_after (ev_op *op, size_t moved)
+{
+    ev_op rest;
+
+    op->moved = moved;
+    evi_whole_rest (op, &rest);
+    return rest;
+}
+
+TEST (rest_of_a_whole_operation_begins_where_it_has_come_to)
+{
+    static char data[100];
+    struct iovec vec[] = { { data, 10 }, { data + 10, 0 }, { data + 10, 20 }, { data + 30, 70 } };
+    struct op op;
+    ev_op rest;
+
+    ev_write_set (op_new (&op), 3, data, 100, 1000);
+    ev_op_flags (&op.w, EV_OP_WHOLE);
+    rest = rest_after (&op.w, 60);
+    ck_assert_str_eq (evi_op_kind (&rest)->name, "write");
+    ck_assert_ptr_eq (rest.buf, data + 60);
+    ck_assert_uint_eq (rest.size, 40);
+    ck_assert_int_eq (rest.offset, 1060);
+    ev_readv_set (op_new (&op), 3, vec, 4, 1000);
+    ev_op_flags (&op.w, EV_OP_WHOLE);
+    rest = rest_after (&op.w, 10); /* between two */
+    ck_assert_str_eq (evi_op_kind (&rest)->name, "readv");
+    ck_assert_ptr_eq (rest.buf, vec + 2);
+    ck_assert_uint_eq (rest.size, 2);
+    ck_assert_int_eq (rest.offset, 1010);
+    rest = rest_after (&op.w, 15); /* inside one */
+    ck_assert_str_eq (evi_op_kind (&rest)->name, "read");
+    ck_assert_ptr_eq (rest.buf, data + 15);
+    ck_assert_uint_eq (rest.size, 15);
+    ck_assert_int_eq (rest.offset, 1015);
+    ev_readv_set (op_new (&op), 3, vec, 4, -1);
+    ev_op_flags (&op.w, EV_OP_WHOLE);
+    ck_assert_int_eq (rest_after (&op.w, 15).offset, -1);
+}
+
+TEST (whole_operation_is_not_cut_to_what_one_call_can_move)
+{
+    const size_t most = (size_t) EVI_BYTES_MAX, size = most + 4096;
+    static char data[1];
+    struct op op;
+
+    ev_write_set (op_new (&op), 3, data, size, 0);
+    ck_assert_uint_eq (op.w.size, most);
+    ev_op_flags (&op.w, EV_OP_WHOLE);
+    ck_assert_uint_eq (rest_after (&op.w, 0).size, most);
+    ck_assert_uint_eq (rest_after (&op.w, most).size, 4096);
+    ck_assert_int_eq (rest_after (&op.w, most).offset, (int64_t) most);
+}
