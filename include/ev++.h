@@ -19,14 +19,15 @@
  *   - The destructor stops the watcher. Watchers cannot be copied.
  *
  * Operations have a class too, ev::op, in programs that include <ev_op.h>, before this header or after it;
- * others keep the name for themselves.
+ * others keep the name for themselves. So it is with ev::mailbox and ev::post, and <ev_mailbox.h>.
  *
  * Needs C++11. Define EV_H to include another header than "ev.h", EV_USE_STDEXCEPT as 0 to do without
  * <exception>.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#if !defined(EVPP_H__) || (defined(EV_OP_H_) && !defined(EVPP_OP_H__))
+#if !defined(EVPP_H__) || (defined(EV_OP_H_) && !defined(EVPP_OP_H__)) \
+    || (defined(EV_MAILBOX_H_) && !defined(EVPP_MAILBOX_H__))
 
 /* Some callbacks are noexcept by type, which C++17 writes into mangled names. Before C++17 compilers announce
  * that of each function that takes such a callback; nothing here is ever called by its mangled name. */
@@ -100,7 +101,7 @@
 
 #ifndef EVPP_H__
 #define EVPP_H__
-#define EVPP_OPS_ "ev++.h" /* ev_op.h asks for its class, if it comes later */
+#define EVPP_OPS_ "ev++.h" /* ev_op.h and ev_mailbox.h ask for their classes, if they come later */
 
 namespace ev
 {
@@ -908,6 +909,93 @@ struct op : base<ev_op, op> {
 }
 #endif
 #endif /* EVPP_OP_H__ */
+
+#if defined(EV_MAILBOX_H_) && !defined(EVPP_MAILBOX_H__)
+#define EVPP_MAILBOX_H__
+#if EV_MAILBOX_ENABLE
+extern "C++" {
+namespace ev
+{
+
+/* ---- mailboxes ----------------------------------------------------------------------------- */
+
+/* A function to be called in a loop, once for each time it is sent. It has no destructor: from send to the call it is the
+ * mailbox's, and must stay. */
+struct post : ev_post {
+    post () EV_NOEXCEPT
+    {
+        static_cast<ev_post &> (*this) = ev_post ();
+    }
+    template <class K, void (K::*method) (post &p, int revents)>
+    void set (K *object) EV_NOEXCEPT
+    {
+        this->cb = call_method<K, method>;
+        this->data = static_cast<void *> (object);
+    }
+    template <void (*function) (post &p, int revents)>
+    void set (void *pointer = 0) EV_NOEXCEPT
+    {
+        this->cb = call_function<function>;
+        this->data = pointer;
+    }
+
+private:
+    template <class K, void (K::*method) (post &p, int revents)>
+    static void call_method (EVPP_P_ ev_post *p, int revents)
+    {
+        (static_cast<K *> (p->data)->*method) (static_cast<post &> (*p), revents);
+    }
+    template <void (*function) (post &p, int revents)>
+    static void call_function (EVPP_P_ ev_post *p, int revents)
+    {
+        function (static_cast<post &> (*p), revents);
+    }
+};
+
+/* A reference to a loop's mailbox: a copy is one more. Made in the loop's thread, used and copied in any. */
+struct mailbox {
+#if EV_MULTIPLICITY
+    explicit mailbox (loop_ref of) EV_NOEXCEPT : raw_mailbox (ev_mailbox_of (of))
+#else
+    mailbox () EV_NOEXCEPT : raw_mailbox (ev_mailbox_of ())
+#endif
+    {
+    }
+    mailbox (const mailbox &other) EV_NOEXCEPT : raw_mailbox (ev_mailbox_ref (other.raw_mailbox))
+    {
+    }
+    mailbox &operator= (const mailbox &other) EV_NOEXCEPT
+    {
+        ev_mailbox *before = raw_mailbox;
+
+        raw_mailbox = ev_mailbox_ref (other.raw_mailbox);
+        ev_mailbox_free (before);
+        return *this;
+    }
+    ~mailbox ()
+    {
+        ev_mailbox_free (raw_mailbox);
+    }
+    int send (ev_post &p) EV_NOEXCEPT
+    {
+        return ev_mailbox_send (raw_mailbox, &p);
+    }
+    void hold () EV_NOEXCEPT
+    {
+        ev_mailbox_hold (raw_mailbox);
+    }
+    void unhold () EV_NOEXCEPT
+    {
+        ev_mailbox_unhold (raw_mailbox);
+    }
+
+    ev_mailbox *raw_mailbox;
+};
+
+} /* namespace ev */
+}
+#endif
+#endif /* EVPP_MAILBOX_H__ */
 
 #if defined(__GNUC__) && __cplusplus < 201703L
 #pragma GCC diagnostic pop

@@ -5,7 +5,8 @@
  *
  * Rules that hold for every call, unless it says otherwise:
  *   - A loop and its watchers may be used by one thread at a time, not always the same one.
- *     Only ev_async_send and ev_feed_signal may be called from any thread and from signal handlers.
+ *     Only ev_async_send and ev_feed_signal may be called from any thread and from signal handlers
+ *     (and what ev_mailbox.h says so of).
  *   - Watchers are your memory. The loop refers to them while they are active or pending, never after.
  *   - Times are seconds, in double precision. File descriptors and signals are the system's numbers.
  *   - Functions marked EV_NOEXCEPT do not call user code and do not throw.

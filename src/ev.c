@@ -43,6 +43,7 @@
 #include "watch/periodic.c"
 #include "watch/hooks.c" /* idle, prepare, check, fork, cleanup */
 #include "watch/async.c"
+#include "watch/mailbox.c"
 #include "watch/signal.c"
 #include "watch/child.c"
 #include "watch/stat.c"

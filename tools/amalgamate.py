@@ -5,7 +5,7 @@ usage: amalgamate.py [--lines] [--depfile FILE] OUTPUT-DIRECTORY
 
 src/ev.c is an ordered list of includes. Every include of a file below src/ is replaced by that file, the
 first time; later ones vanish. Everything else stays as it is: system headers, config.h, and ev.h, which a
-program shares with the library. ev_op.h is written out too, so that ev.c and ev.h are enough to build. Names that a program
+program shares with the library. The others of ours are written out too, so that ev.c and ev.h are enough to build. Names that a program
 may use itself get a prefix (own_names.py). With --lines compilers report the places of the original files."""
 
 import argparse
@@ -19,8 +19,8 @@ import own_names
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MAIN = "ev.c"
 SHARED = "ev.h"  # stays an include
-PUBLIC = ["include/ev.h", "include/ev_op.h"]
-COPIES = ["include/ev.h", "include/ev_op.h", "include/ev++.h", "compat/event.h", "compat/event.c"]
+PUBLIC = ["include/ev.h", "include/ev_mailbox.h", "include/ev_op.h"]
+COPIES = ["include/ev.h", "include/ev_mailbox.h", "include/ev_op.h", "include/ev++.h", "compat/event.h", "compat/event.c"]
 
 INCLUDE = re.compile(r'\s*#\s*include\s*"([^"]+)"')
 OPENS = re.compile(r"\s*#\s*if")

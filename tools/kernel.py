@@ -23,6 +23,8 @@ EXCEPTIONS = {
                    "pthread_atfork pthread_attr_destroy pthread_attr_init pthread_attr_setstacksize pthread_cond_broadcast "
                    "pthread_cond_signal pthread_cond_wait pthread_join pthread_mutex_lock pthread_mutex_unlock "
                    "pthread_sigmask"),
+    "watch/mailbox.c": ("a list of them all, which a fork child walks",
+                        "pthread_atfork pthread_mutex_lock pthread_mutex_unlock"),
     "watch/signal.c": ("handlers and masks, also in a handler", "sigaction signal sigprocmask"),
     "watch/stat.c": ("one caller only", "lstat statfs"),
 }

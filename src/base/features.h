@@ -23,6 +23,7 @@
 #else
 #include "ev.h"
 #endif
+#include "ev_mailbox.h"
 #include "ev_op.h"
 
 #ifdef __linux__

@@ -66,6 +66,8 @@ struct ev_loop {
     struct evi_list prepare, check, fork, cleanup;
     struct evi_list async; /* watch/async.c */
 
+    struct ev_mailbox *mailbox; /* watch/mailbox.c; NULL: nobody has asked for it */
+
     struct evi_signalfd *signalfd; /* watch/signal.c */
     struct evi_inotify *inotify;   /* watch/stat.c */
 

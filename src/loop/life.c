@@ -205,6 +205,7 @@ static void life_run_cleanup (struct ev_loop *loop)
 static void life_close (struct ev_loop *loop)
 {
     evi_stats_close (loop);
+    evi_mailbox_close (loop);
     evi_ops_close (loop);
     evi_stat_close (loop);
     evi_periodic_close (loop);

@@ -28,6 +28,10 @@ EVI void evi_child_open (struct ev_loop *loop);
 EVI void evi_child_close (struct ev_loop *loop);
 EVI int evi_child_owns (const void *w); /* the SIGCHLD watcher of the default loop */
 
+EVI void evi_mailbox_close (struct ev_loop *loop); /* tells what is left of posts */
+/* Nonzero: a loop without watchers must go on: a post is on its way, or somebody will send one. */
+EVI int evi_mailbox_holds (struct ev_loop *loop);
+
 EVI void evi_hooks_verify (struct ev_loop *loop);
 
 /* Expired watchers are collected first and fed in reverse, so that the earliest is called first (PQ-7). */

@@ -8,6 +8,7 @@
 #include <ev++.h>
 extern "C" {
 #include <ev_op.h>
+#include <ev_mailbox.h>
 }
 #endif
 #ifndef STOCK_LIBEV
@@ -15,6 +16,7 @@ extern "C" {
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Wc++1z-compat-mangling"
 #endif
+#include <ev_mailbox.h>
 #include <ev_op.h>
 #if defined(__clang__) && __cplusplus < 201703L
 #pragma clang diagnostic pop
@@ -556,6 +558,48 @@ static void embed_works (ev::loop_ref loop)
 }
 #endif
 
+#if !defined(STOCK_LIBEV) && EV_MAILBOX_ENABLE
+/* ---- mailboxes ---- */
+
+struct reader {
+    int told;
+    void on_post (ev::post &, int revents)
+    {
+        told += revents == EV_CUSTOM;
+    }
+};
+
+static int posts_lost;
+
+static void lose_post (ev::post &p, int revents)
+{
+    posts_lost += revents == EV_CUSTOM && p.data == &posts_lost;
+}
+
+static void mailbox_works (ev::loop_ref loop)
+{
+#if EV_MULTIPLICITY
+    ev::mailbox box (loop), again (loop);
+#else
+    ev::mailbox box, again;
+#endif
+    ev::mailbox copy (box);
+    ev::post method, function;
+    reader self = { 0 };
+
+    again = copy;
+    method.set<reader, &reader::on_post> (&self);
+    function.set<lose_post> (&posts_lost);
+    posts_lost = 0;
+    expect (again.send (method) == 0 && copy.send (function) == 0, "posts are sent");
+    box.hold ();
+    loop.run (ev::NOWAIT);
+    expect (self.told == 1 && posts_lost == 1, "posts call a method and a function");
+    box.unhold ();
+    loop.run (ev::NOWAIT);
+}
+#endif
+
 #if !defined(STOCK_LIBEV) && EV_OP_ENABLE
 /* ---- operations ---- */
 
@@ -766,6 +810,9 @@ static void tour_of_kinds (ev::loop_ref loop)
 #endif
 #if EV_EMBED_ENABLE
     embed_works (loop);
+#endif
+#if !defined(STOCK_LIBEV) && EV_MAILBOX_ENABLE
+    mailbox_works (loop);
 #endif
 #if !defined(STOCK_LIBEV) && EV_OP_ENABLE
     op_says_what_c_says ();

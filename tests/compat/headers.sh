@@ -28,13 +28,15 @@ for compiler in g++ clang++; do
     clean "$compiler" -std=c++17 -DEV_MINPRI=0 -DEV_MAXPRI=0 "$program"
     clean "$compiler" -std=c++17 -include "$event/event.h" -x c++ /dev/null
     clean "$compiler" -std=c++17 -include "$include/ev_op.h" -x c++ /dev/null
+    clean "$compiler" -std=c++17 -include "$include/ev_mailbox.h" -x c++ /dev/null
+    clean "$compiler" -std=c++17 -DEV_MAILBOX_ENABLE=0 -include "$include/ev++.h" -include "$include/ev_mailbox.h" -x c++ /dev/null
     clean "$compiler" -std=c++17 -DOPS_LAST -DEV_MULTIPLICITY=0 "$program"
     clean "$compiler" -std=c++17 -DEV_OP_ENABLE=0 -include "$include/ev++.h" -include "$include/ev_op.h" \
         -include "$include/ev++.h" -x c++ /dev/null
 done
 for compiler in gcc clang; do
     command -v "$compiler" >/dev/null || continue
-    for header in "$include/ev.h" "$include/ev_op.h" "$event/event.h"; do
+    for header in "$include/ev.h" "$include/ev_mailbox.h" "$include/ev_op.h" "$event/event.h"; do
         clean "$compiler" -std=c99 -include "$header" -x c /dev/null
         clean "$compiler" -std=gnu17 -include "$header" -x c /dev/null
         clean "$compiler" -std=gnu11 -DEV_MULTIPLICITY=0 -DEV_COMPAT3=0 -include "$header" -x c /dev/null

@@ -12,9 +12,13 @@ struct cleanup {
     int value;
 };
 
-/* Operations have their class only behind ev_op.h. */
+/* Operations have their class only behind ev_op.h, mailboxes only behind ev_mailbox.h. */
 enum { OP = 10, OP_MORE };
 struct op {
+};
+struct mailbox {
+};
+struct post {
 };
 
 #if defined(EVPP_A) || defined(EVPP_A_) || defined(EVPP_P_) || defined(EVPP_W_) || defined(EVPP_WATCHER) \
