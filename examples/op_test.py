@@ -199,6 +199,73 @@ def op_cores():
     return True
 
 
+# ---- chat ------------------------------------------------------------------------------------------------------
+
+def chat_join(port, name):
+    """A client that has heard itself: now it hears all that is said."""
+    peer = connect(port)
+    peer.sendall(b"hello %d\n" % name)
+    file = peer.makefile("rb")
+    while file.readline() != b"hello %d\n" % name:
+        pass
+    return peer, file
+
+
+def chat_with_all(port, clients, lines):
+    """All lines of each client come to all clients, and those of one in order."""
+    peers = [chat_join(port, number) for number in range(clients)]
+
+    def talk(number):
+        peer, file = peers[number]
+        for turn in range(lines):
+            peer.sendall(b"%d says %d\n" % (number, turn))
+        seen = [0] * clients
+        while sum(seen) < clients * lines:
+            words = file.readline().split()
+            if words[0] != b"hello":
+                sender, turn = int(words[0]), int(words[2])
+                check(seen[sender] == turn, "tells", number, "out of order:", words)
+                seen[sender] += 1
+
+    in_parallel(clients, talk)
+    return peers
+
+
+def chat_without_reading(process, port):
+    """Whoever does not read is dropped, and nobody waits."""
+    with chat_join(port, 100)[0], chat_join(port, 101)[0] as writer:
+        file = writer.makefile("rb")
+        open_before = descriptors(process)
+        while descriptors(process) == open_before:
+            writer.sendall(b"x" * 1000 + b"\n")
+            check(len(file.readline()) > 0, "ends a connection that is read")
+
+
+def op_chat():
+    with subprocess.Popen([program, "0", "3"], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            port = int(process.stdout.readline())
+            peers = chat_with_all(port, 12, 20)
+            for peer, file in peers:
+                file.close()
+                peer.close()
+            wait_for_calm(process)
+            chat_without_reading(process, port)
+            peer, file = chat_join(port, 102)
+            process.send_signal(signal.SIGTERM)
+            output, _ = process.communicate(timeout=PATIENCE)
+            check(file.read() == b"", "does not end the connection of who is there")
+            file.close()
+            peer.close()
+        finally:
+            process.kill()
+    check(process.returncode == 0, "ends with", process.returncode)
+    found = [(int(members), int(lines)) for members, lines in re.findall(r"loop \d: (\d+) members, (\d+) lines\n", output)]
+    check(len(found) == 3 and sum(members for members, _ in found) == 15, "prints", output)
+    check(min(lines for _, lines in found) >= 12 * 20 + 15, "prints", output)
+    return True
+
+
 # ---- proxy -----------------------------------------------------------------------------------------------------
 
 @contextlib.contextmanager

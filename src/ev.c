@@ -77,3 +77,4 @@
 #include "loop/run.c"    /* ev_run */
 #include "loop/info.c"   /* small questions and settings */
 #include "loop/verify.c" /* ev_verify */
+#include "loop/group.c"  /* ev_group: several loops */

@@ -135,6 +135,11 @@
 #define EV_NO_SMP 0
 #endif
 
+#if !EV_OP_ENABLE /* threads and sockets are among its system calls */
+#undef EV_GROUP_ENABLE
+#define EV_GROUP_ENABLE 0
+#endif
+
 #include <signal.h>
 #if defined(__GLIBC__) && !defined(__USE_MISC)
 #error "ev.c needs all of the system's headers: include it first, or compile with -std=gnu11 or -D_GNU_SOURCE"

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -176,6 +177,57 @@ EVI int evi_sys_socket (int domain, int type, int protocol)
 {
     EVI_SYS_FAULT ("socket");
     return evi_sys_result (socket (domain, type, protocol));
+}
+
+/* ---- listeners ---- */
+
+EVI int evi_sys_set_option (int fd, int option, int value)
+{
+    EVI_SYS_FAULT ("setsockopt");
+    return evi_sys_result (setsockopt (fd, SOL_SOCKET, option, &value, sizeof value));
+}
+
+EVI int evi_sys_bind (int fd, const struct sockaddr *address, unsigned size)
+{
+    EVI_SYS_FAULT ("bind");
+    return evi_sys_result (bind (fd, address, size));
+}
+
+EVI int evi_sys_bound_to (int fd, struct sockaddr *address, unsigned size)
+{
+    socklen_t length = size;
+
+    EVI_SYS_FAULT ("getsockname");
+    return evi_sys_result (getsockname (fd, address, &length));
+}
+
+EVI int evi_sys_listen (int fd, int backlog)
+{
+    EVI_SYS_FAULT ("listen");
+    return evi_sys_result (listen (fd, backlog));
+}
+
+/* A socket's filter sees segments from their TCP header on: those with SYN and without ACK are dropped. Sockets that are
+ * accepted later have the filter too, and such segments are none of theirs. */
+static int sys_refuse_tcp (int fd)
+{
+    struct sock_filter steps[] = {
+        { BPF_LD | BPF_B | BPF_ABS, 0, 0, 13 },    /* the flags */
+        { BPF_ALU | BPF_AND | BPF_K, 0, 0, 0x12 }, /* SYN, ACK */
+        { BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0x02 }, { BPF_RET | BPF_K, 0, 0, 0 },
+        { BPF_RET | BPF_K, 0, 0, 0xffffffff },
+    };
+    struct sock_fprog filter = { EVI_COUNT (steps), steps };
+
+    EVI_SYS_FAULT ("setsockopt");
+    return evi_sys_result (setsockopt (fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter));
+}
+
+EVI int evi_sys_refuse_connections (int fd, int family)
+{
+    if (family == AF_UNIX)
+        return evi_sys_shutdown (fd, SHUT_RD);
+    return family == AF_INET || family == AF_INET6 ? sys_refuse_tcp (fd) : -EOPNOTSUPP;
 }
 
 /* ---- files ---- */
@@ -486,10 +538,31 @@ EVI int evi_sys_pidfd (int pid)
     return evi_sys_result (syscall (SYS_pidfd_open, pid, 0));
 }
 
-EVI int evi_sys_thread_create (pthread_t *thread, const pthread_attr_t *attributes, void *(*run) (void *) )
+EVI int evi_sys_thread_create (pthread_t *thread, const pthread_attr_t *attributes, void *(*run) (void *),
+                               void *arg)
 {
     EVI_SYS_FAULT ("pthread_create");
-    return -pthread_create (thread, attributes, run, NULL);
+    return -pthread_create (thread, attributes, run, arg);
+}
+
+EVI void evi_sys_thread_join (pthread_t thread)
+{
+    pthread_join (thread, NULL);
+}
+
+enum { SYS_CORES_WORDS = 128 }; /* 8192 cores */
+
+EVI unsigned evi_sys_cores (void)
+{
+    unsigned long mask[SYS_CORES_WORDS];
+    unsigned cores = 0;
+    long size;
+
+    EVI_SYS_FAULT_AS ("sched_getaffinity", 1);
+    size = syscall (SYS_sched_getaffinity, 0, sizeof mask, mask);
+    for (long i = 0; i < size / (long) sizeof *mask; i++)
+        cores += (unsigned) __builtin_popcountl (mask[i]);
+    return cores ? cores : 1;
 }
 
 EVI void *evi_sys_map (size_t size)

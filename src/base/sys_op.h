@@ -42,6 +42,15 @@ EVI uint64_t evi_sys_socket_id (int fd); /* no other socket has or had it; 0: un
 EVI int evi_sys_shutdown (int fd, int how);
 EVI int evi_sys_socket (int domain, int type, int protocol);
 
+/* Listeners. */
+EVI int evi_sys_set_option (int fd, int option, int value); /* of SOL_SOCKET */
+EVI int evi_sys_bind (int fd, const struct sockaddr *address, unsigned size);
+EVI int evi_sys_bound_to (int fd, struct sockaddr *address, unsigned size);
+EVI int evi_sys_listen (int fd, int backlog);
+/* A listener takes no new ones, and keeps those that wait. TCP: whoever comes now comes again a second later, and meets
+ * another listener or none. AF_UNIX: ECONNREFUSED, and when none waits any more accept answers -EINVAL. */
+EVI int evi_sys_refuse_connections (int fd, int family);
+
 /* Files. offset -1: the current position. */
 EVI ssize_t evi_sys_readv (int fd, const struct iovec *vec, int count, int64_t offset);
 EVI ssize_t evi_sys_writev (int fd, const struct iovec *vec, int count, int64_t offset);
@@ -76,7 +85,10 @@ EVI int evi_sys_poll_one (int fd, int events, int limit_ms); /* poll(2) bits, 0 
 EVI int evi_sys_waitid (int idtype, int id, siginfo_t *info, int options, int *ended);
 EVI int evi_sys_pidfd (int pid);
 
-EVI int evi_sys_thread_create (pthread_t *thread, const pthread_attr_t *attributes, void *(*run) (void *) );
+EVI int evi_sys_thread_create (pthread_t *thread, const pthread_attr_t *attributes, void *(*run) (void *),
+                               void *arg);
+EVI void evi_sys_thread_join (pthread_t thread);
+EVI unsigned evi_sys_cores (void); /* that this process may use; at least 1 */
 
 EVI void *evi_sys_map (size_t size); /* zeroed pages, NULL on failure */
 

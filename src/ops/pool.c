@@ -124,7 +124,7 @@ static int pool_spawn (void)
     pthread_attr_init (&attributes);
     pthread_attr_setstacksize (&attributes, POOL_STACK);
     pthread_sigmask (SIG_SETMASK, &all, &before);
-    err = evi_sys_thread_create (&pool.thread[pool.threads], &attributes, pool_thread);
+    err = evi_sys_thread_create (&pool.thread[pool.threads], &attributes, pool_thread, NULL);
     pthread_sigmask (SIG_SETMASK, &before, NULL);
     pthread_attr_destroy (&attributes);
     if (!err)
