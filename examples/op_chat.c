@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { LINE = 1024, BACKLOG = 64 }; /* bytes of a line; lines that a client may be behind */
+enum { LINE = 1024, BACKLOG = 512 }; /* bytes of a line; lines that a client may be behind */
 
 /* What was said: one for all loops and clients. */
 struct line {
