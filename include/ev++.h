@@ -901,6 +901,7 @@ struct op : base<ev_op, op> {
     EVPP_OP (splice, (int fd, int64_t offset, int fd_to, int64_t offset_to, size_t size, unsigned flags = 0),
              (this, fd, offset, fd_to, offset_to, size, flags))
     EVPP_OP (waitid, (int idtype, int id, void *info, int options), (this, idtype, id, info, options))
+    EVPP_OP (work, (ev_work_call *call, void *arg = 0), (this, call, arg))
     EVPP_OP (sqe, (const void *entry), (this, entry))
 #undef EVPP_OP
 };

@@ -304,6 +304,28 @@ EV_API_DECL void ev_splice_set (ev_op *op, int fd, int64_t offset, int fd_to, in
 EV_API_DECL void ev_waitid_set (ev_op *op, int idtype, int id, void *info, int options,
                                 size_t op_size) EV_NOEXCEPT;
 
+/* -- work -- */
+
+/* Runs call (arg), a function of the program's, in a thread; result: what it returns (negative: -errno, as everywhere).
+ * Cancelled while it waits for a thread it is not called. Once it runs it is waited for, by cancel, deadline and stop too: they only
+ * let ev_work_asked say so. Signals are blocked there. */
+typedef ssize_t ev_work_call (void *arg);
+EV_API_DECL void ev_work_set (ev_op *op, ev_work_call *call, void *arg, size_t op_size) EV_NOEXCEPT;
+
+/* In such a function: nonzero when nobody waits for its result any more (cancel, deadline, stop, the end of the loop). */
+EV_API_DECL int ev_work_asked (void) EV_NOEXCEPT;
+
+/* Threads of a process, and what they do. Jobs of one kind never wait for threads of another one. */
+enum {
+    EV_THREADS_FILES, /* files, where no ring does them: 4, or EVRING_THREADS */
+    EV_THREADS_NAMES, /* what waits for somebody else: opening a FIFO. 2 */
+    EV_THREADS_WORK   /* ev_work: as many as there are cores */
+};
+
+/* At most so many (1 to 64) of a kind run at a time, for all loops, until the last loop that used them ends; 0 changes nothing.
+ * Returns how many it was before, or -EINVAL. */
+EV_API_DECL int ev_op_threads (EV_P_ int threads, int most) EV_NOEXCEPT;
+
 /* -- anything -- */
 
 /* A raw submission entry (struct io_uring_sqe, 64 bytes, read when it is submitted) for what is not wrapped here.
@@ -356,6 +378,7 @@ EV_API_DECL void ev_pool_give (ev_pool *pool, void *buf) EV_NOEXCEPT;
 #define ev_mkdirat_set(...) ev_mkdirat_set (__VA_ARGS__, sizeof (ev_op))
 #define ev_splice_set(...) ev_splice_set (__VA_ARGS__, sizeof (ev_op))
 #define ev_waitid_set(...) ev_waitid_set (__VA_ARGS__, sizeof (ev_op))
+#define ev_work_set(...) ev_work_set (__VA_ARGS__, sizeof (ev_op))
 #define ev_sqe_set(...) ev_sqe_set (__VA_ARGS__, sizeof (ev_op))
 
 #define EV_OP_INIT_(op, cb, set) do { ev_init ((op), (cb)); set; } while (0)
@@ -404,6 +427,7 @@ EV_API_DECL void ev_pool_give (ev_pool *pool, void *buf) EV_NOEXCEPT;
     EV_OP_INIT_ (op, cb, ev_splice_set ((op), (fd), (offset), (fd_to), (offset_to), (size), (flags)))
 #define ev_waitid_init(op, cb, idtype, id, info, options) \
     EV_OP_INIT_ (op, cb, ev_waitid_set ((op), (idtype), (id), (info), (options)))
+#define ev_work_init(op, cb, call, arg) EV_OP_INIT_ (op, cb, ev_work_set ((op), (call), (arg)))
 #define ev_sqe_init(op, cb, sqe) EV_OP_INIT_ (op, cb, ev_sqe_set ((op), (sqe)))
 
 #endif /* EV_OP_ENABLE */

@@ -357,6 +357,16 @@ EVI int evi_sys_openat_now (int dirfd, const char *path, int flags)
     return sys_now (fd);
 }
 
+EVI int evi_sys_open_waits (int dirfd, const char *path, int flags)
+{
+    struct stat stat;
+
+    if (flags & (O_NONBLOCK | O_PATH | O_EXCL) || (flags & O_ACCMODE) == O_RDWR)
+        return 0;
+    EVI_SYS_FAULT_AS ("fstatat", 0);
+    return fstatat (dirfd, path, &stat, 0) == 0 && S_ISFIFO (stat.st_mode);
+}
+
 /* The part of struct statx, which headers keep for _GNU_SOURCE, that says where it comes from. */
 struct sys_statx {
     uint32_t mask, blksize;
@@ -548,6 +558,11 @@ EVI int evi_sys_thread_create (pthread_t *thread, const pthread_attr_t *attribut
 EVI void evi_sys_thread_join (pthread_t thread)
 {
     pthread_join (thread, NULL);
+}
+
+EVI void evi_sys_thread_detach (pthread_t thread)
+{
+    pthread_detach (thread);
 }
 
 enum { SYS_CORES_WORDS = 128 }; /* 8192 cores */

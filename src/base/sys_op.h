@@ -63,6 +63,7 @@ EVI ssize_t evi_sys_writev_quiet (int fd, const struct iovec *vec, int count);
 EVI int evi_sys_openat (int dirfd, const char *path, int flags, unsigned mode);
 /* The same where all that is needed is in memory; -EAGAIN: it is not, or the kernel cannot say. flags: nothing that writes. */
 EVI int evi_sys_openat_now (int dirfd, const char *path, int flags);
+EVI int evi_sys_open_waits (int dirfd, const char *path, int flags); /* for somebody to open the other end */
 EVI int evi_sys_statx_now (int dirfd, const char *path, int flags, unsigned mask, void *stat);
 /* In a thread: as evi_sys_statx, and _now knows better afterwards what is near. */
 EVI int evi_sys_statx_learning (int dirfd, const char *path, int flags, unsigned mask, void *stat);
@@ -88,6 +89,7 @@ EVI int evi_sys_pidfd (int pid);
 EVI int evi_sys_thread_create (pthread_t *thread, const pthread_attr_t *attributes, void *(*run) (void *),
                                void *arg);
 EVI void evi_sys_thread_join (pthread_t thread);
+EVI void evi_sys_thread_detach (pthread_t thread);
 EVI unsigned evi_sys_cores (void); /* that this process may use; at least 1 */
 
 EVI void *evi_sys_map (size_t size); /* zeroed pages, NULL on failure */

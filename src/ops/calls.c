@@ -320,9 +320,12 @@ EVI ssize_t evi_try_statx (ev_op *op)
     return evi_sys_statx_now (op->fd, op->buf, (int) op->flags, (unsigned) op->size, op->more);
 }
 
+/* Whoever opens a FIFO waits for its other end, and files do not wait for that. */
 EVI ssize_t evi_call_openat (ev_op *op, struct evi_job *job)
 {
-    (void) job;
+    job->slowly = evi_sys_open_waits (op->fd, op->buf, (int) op->flags);
+    if (job->slowly && job->threads == EVI_THREADS_FILES)
+        return 0;
     return evi_sys_openat (op->fd, op->buf, (int) op->flags, (unsigned) op->size);
 }
 
@@ -387,6 +390,15 @@ EVI ssize_t evi_call_splice (ev_op *op, struct evi_job *job)
         evi_sys_poll_one (op->fd, POLLIN, CALLS_SPLICE_MS);
         evi_sys_poll_one (op->fd_to, POLLOUT, CALLS_SPLICE_MS);
     }
+}
+
+EVI ssize_t evi_call_work (ev_op *op, struct evi_job *job)
+{
+    ev_work_call *call;
+
+    (void) job;
+    memcpy (&call, &op->more, sizeof call);
+    return call (op->buf);
 }
 
 #endif

@@ -374,6 +374,7 @@ EVI_HOME const struct evi_op_kind evi_op_kinds[EVI_CODES] = {
                           RIDES (SPLICE, NULL, fill_splice, once), CALLS (splice) },
 
     [EVI_CODE_WAITID] = { "waitid", EVI_LANE_NONE, 0, 0, REPEATS (waitid) },
+    [EVI_CODE_WORK] = { "work", EVI_LANE_NONE, EVI_TRAIT_ONCE, 0, CALLS (work), .threads = EVI_THREADS_WORK },
     [EVI_CODE_SQE] = { "sqe", EVI_LANE_NONE, EVI_TRAIT_ARRIVES, EVI_TOUCHES_ANYTHING, RIDES_RAW,
                        DIRECT (raw) },
 };

@@ -440,6 +440,7 @@ EVI void evi_ready_thread (struct ev_loop *loop, ev_op *op)
     memset (&side->job, 0, sizeof side->job);
     side->job.call = ready_call;
     side->job.home = &loop->ops->home;
+    side->job.threads = evi_op_kind (op)->threads;
     evi_wake_open (loop);
     evi_pool_enter (&loop->ops->home);
     op->state = EVI_STATE_THREAD;
@@ -594,6 +595,11 @@ static int ready_take_back (struct ev_loop *loop, ev_op *op)
 static void ready_cancel (struct ev_loop *loop, ev_op *op)
 {
     (void) loop, (void) op; /* it was asked when it was to be taken back */
+}
+
+EVI void evi_ready_ask (ev_op *op)
+{
+    evi_pool_ask (&op->side->job);
 }
 
 static void ready_stop (struct ev_loop *loop, ev_op *op)

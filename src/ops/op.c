@@ -559,6 +559,23 @@ void ev_op_link (ev_op *op, ev_op *next) EV_NOEXCEPT
 
 /* ---- looked at from outside ---- */
 
+int ev_work_asked (void) EV_NOEXCEPT
+{
+    return evi_pool_asked ();
+}
+
+int ev_op_threads (EV_P_ int threads, int most) EV_NOEXCEPT
+{
+    EVI_DOOR;
+
+    if (threads < 0 || threads >= EVI_THREADS_KINDS)
+        return -EINVAL;
+    evi_ops_open (loop);
+    evi_ops_reborn (loop);
+    evi_pool_enter (&loop->ops->home);
+    return evi_pool_limit (threads, most);
+}
+
 static int op_helps (void *w)
 {
     return evi_deadline_helps (w) || evi_side_helps (w) || evi_pause_helps (w) || evi_ready_helps (w);
@@ -657,6 +674,8 @@ static void ops_stop_all (struct ev_loop *loop)
         if (ops->slots[at].op) {
             evi_op_must (ops->slots[at].op->active == (int) at + 1);
             ops->slots[at].op->wish |= EVI_WISH_STOP | EVI_WISH_CANCEL;
+            if (ops->slots[at].op->state == EVI_STATE_THREAD)
+                evi_ready_ask (ops->slots[at].op);
         }
     if (loop->riders.recall)
         loop->riders.recall (loop);

@@ -50,6 +50,7 @@ enum { /* op->code */
        EVI_CODE_MKDIRAT,
        EVI_CODE_SPLICE,
        EVI_CODE_WAITID,
+       EVI_CODE_WORK,
        EVI_CODE_SQE,
        EVI_CODES
 };
@@ -144,6 +145,7 @@ struct evi_op_kind {
     ssize_t (*call) (ev_op *op, struct evi_job *job); /* in a thread */
     uint8_t whole;   /* with EV_OP_WHOLE it is that one. 0: it has no such thing */
     uint8_t element; /* of one that has vectors: what does the same with one of them */
+    uint8_t threads; /* its call is for these, EVI_THREADS_* */
 };
 
 _Static_assert(EVI_TRAITS_END - 1 <= UINT16_MAX && EVI_TOUCHES_END - 1 <= UINT8_MAX, "a row holds its bits");
@@ -511,7 +513,7 @@ typedef ssize_t evi_call (ev_op *op, struct evi_job *job);
 
 EVI evi_call evi_call_connect, evi_call_position, evi_call_whole, evi_call_openat, evi_call_close,
     evi_call_fsync, evi_call_fallocate, evi_call_ftruncate, evi_call_statx, evi_call_unlinkat,
-    evi_call_renameat, evi_call_mkdirat, evi_call_splice;
+    evi_call_renameat, evi_call_mkdirat, evi_call_splice, evi_call_work;
 
 /* The vectors of an operation that reads or writes; a plain buffer is one. */
 EVI const struct iovec *evi_op_vector (const ev_op *op, struct iovec *one, int *count);
@@ -530,6 +532,7 @@ typedef void evi_step (struct ev_loop *loop, ev_op *op);
 EVI evi_step evi_ready_begin, evi_ready_begin_position, evi_ready_begin_accept, evi_ready_begin_recv_pool,
     evi_ready_begin_waitid, evi_ready_direct, evi_ready_begin_cached, evi_ready_begin_whole, evi_ready_thread,
     evi_ready_attempt, evi_ready_accept, evi_ready_recv_pool, evi_ready_waitid;
+EVI void evi_ready_ask (ev_op *op);    /* one that a thread has is to end: so it is told */
 EVI int evi_ready_unblock (ev_op *op); /* 0 or -errno */
 EVI void evi_ready_reblock (ev_op *op);
 EVI void evi_ready_unwait (struct ev_loop *loop, ev_op *op); /* nothing is waited for any more */

@@ -8,6 +8,7 @@
 #include "../base/sys_op.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 
 enum { SET_VECTORS_MAX = 1024 /* UIO_MAXIOV */, SET_CALL_SIZE = 32 };
@@ -269,6 +270,14 @@ void (ev_waitid_set) (ev_op *op, int idtype, int id, void *info, int options, si
 {
     if (set_data (op, op_size, EVI_CODE_WAITID, -1, info, (size_t) idtype, options))
         op->fd_to = id;
+}
+
+void (ev_work_set) (ev_op *op, ev_work_call *call, void *arg, size_t op_size) EV_NOEXCEPT
+{
+    if (!set_data (op, op_size, EVI_CODE_WORK, -1, arg, 0, 0))
+        return;
+    memcpy (&op->more, &call, sizeof call);
+    set_none_if (op, !call);
 }
 
 void (ev_sqe_set) (ev_op *op, const void *sqe, size_t op_size) EV_NOEXCEPT

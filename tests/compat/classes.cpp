@@ -642,6 +642,7 @@ static void op_says_what_c_says ()
     SAYS (socket, (AF_UNIX, SOCK_STREAM), (&c, AF_UNIX, SOCK_STREAM, 0));
     SAYS (openat, (3, "x", O_CREAT, 0600), (&c, 3, "x", O_CREAT, 0600));
     SAYS (close, (3), (&c, 3));
+    SAYS (work, (0, buf), (&c, 0, buf));
     SAYS (read, (3, buf, 8), (&c, 3, buf, 8, -1));
     SAYS (write, (3, buf, 8, 5), (&c, 3, buf, 8, 5));
     SAYS (readv, (3, &vec, 1), (&c, 3, &vec, 1, -1));

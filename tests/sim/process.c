@@ -270,6 +270,8 @@ NOTHING (sim_pthread_cond_signal)
 NOTHING (sim_pthread_cond_wait)
 NOTHING (sim_pthread_join) /* of groups of loops, which no program of the model has, like these: */
 NOTHING (sim_bind)
+NOTHING (sim_fstatat) /* in threads, of which there are none */
+NOTHING (sim_pthread_detach)
 NOTHING (sim_getsockname)
 NOTHING (sim_listen)
 NOTHING (sim_setsockopt)
