@@ -902,6 +902,13 @@ struct op : base<ev_op, op> {
              (this, fd, offset, fd_to, offset_to, size, flags))
     EVPP_OP (waitid, (int idtype, int id, void *info, int options), (this, idtype, id, info, options))
     EVPP_OP (work, (ev_work_call *call, void *arg = 0), (this, call, arg))
+    EVPP_OP (getaddrinfo,
+             (const char *node, const char *service, const struct ::addrinfo *hints, struct ::addrinfo **list),
+             (this, node, service, hints, list))
+    EVPP_OP (getnameinfo,
+             (const struct ::sockaddr *address, unsigned size, char *host, unsigned host_size, char *service = 0,
+              unsigned service_size = 0, int flags = 0),
+             (this, address, size, host, host_size, service, service_size, flags))
     EVPP_OP (sqe, (const void *entry), (this, entry))
 #undef EVPP_OP
 };

@@ -41,6 +41,7 @@ struct sockaddr; /* sys/socket.h */
 struct msghdr;
 struct iovec; /* sys/uio.h */
 struct statx; /* sys/stat.h, with _GNU_SOURCE */
+struct addrinfo; /* netdb.h */
 
 /* What a loop has done since it was made. Counters only grow; those of a mechanism the backend does not have
  * stay 0. New members will be added at the end: ev_stats fills as many bytes as the caller knows. */
@@ -315,10 +316,23 @@ EV_API_DECL void ev_work_set (ev_op *op, ev_work_call *call, void *arg, size_t o
 /* In such a function: nonzero when nobody waits for its result any more (cancel, deadline, stop, the end of the loop). */
 EV_API_DECL int ev_work_asked (void) EV_NOEXCEPT;
 
+/* getaddrinfo(3) and getnameinfo(3) in a thread. result: 0, -errno, or -3000 plus their own (negative) number. Everything is copied
+ * when they begin, and written when they are done, in the loop's thread: cancel, a deadline, stop and the end of the loop end them at
+ * once, and nothing of the program's is touched any more. With the result 0 *list is the program's, for freeaddrinfo(3). */
+EV_API_DECL void ev_getaddrinfo_set (ev_op *op, const char *node, const char *service,
+                                     const struct addrinfo *hints, struct addrinfo **list,
+                                     size_t op_size) EV_NOEXCEPT;
+EV_API_DECL void ev_getnameinfo_set (ev_op *op, const struct sockaddr *address, unsigned size, char *host,
+                                     unsigned host_size, char *service, unsigned service_size, int flags,
+                                     size_t op_size) EV_NOEXCEPT;
+
+/* What a negative result means, also one of these two; the text may change with the next call. */
+EV_API_DECL const char *ev_op_strerror (ssize_t result) EV_NOEXCEPT;
+
 /* Threads of a process, and what they do. Jobs of one kind never wait for threads of another one. */
 enum {
     EV_THREADS_FILES, /* files, where no ring does them: 4, or EVRING_THREADS */
-    EV_THREADS_NAMES, /* what waits for somebody else: opening a FIFO. 2 */
+    EV_THREADS_NAMES, /* what waits for somebody else: addresses of names, opening a FIFO. 2 */
     EV_THREADS_WORK   /* ev_work: as many as there are cores */
 };
 
@@ -379,6 +393,8 @@ EV_API_DECL void ev_pool_give (ev_pool *pool, void *buf) EV_NOEXCEPT;
 #define ev_splice_set(...) ev_splice_set (__VA_ARGS__, sizeof (ev_op))
 #define ev_waitid_set(...) ev_waitid_set (__VA_ARGS__, sizeof (ev_op))
 #define ev_work_set(...) ev_work_set (__VA_ARGS__, sizeof (ev_op))
+#define ev_getaddrinfo_set(...) ev_getaddrinfo_set (__VA_ARGS__, sizeof (ev_op))
+#define ev_getnameinfo_set(...) ev_getnameinfo_set (__VA_ARGS__, sizeof (ev_op))
 #define ev_sqe_set(...) ev_sqe_set (__VA_ARGS__, sizeof (ev_op))
 
 #define EV_OP_INIT_(op, cb, set) do { ev_init ((op), (cb)); set; } while (0)
@@ -428,6 +444,10 @@ EV_API_DECL void ev_pool_give (ev_pool *pool, void *buf) EV_NOEXCEPT;
 #define ev_waitid_init(op, cb, idtype, id, info, options) \
     EV_OP_INIT_ (op, cb, ev_waitid_set ((op), (idtype), (id), (info), (options)))
 #define ev_work_init(op, cb, call, arg) EV_OP_INIT_ (op, cb, ev_work_set ((op), (call), (arg)))
+#define ev_getaddrinfo_init(op, cb, node, service, hints, list) \
+    EV_OP_INIT_ (op, cb, ev_getaddrinfo_set ((op), (node), (service), (hints), (list)))
+#define ev_getnameinfo_init(op, cb, address, size, host, host_size, service, service_size, flags) \
+    EV_OP_INIT_ (op, cb, ev_getnameinfo_set ((op), (address), (size), (host), (host_size), (service), (service_size), (flags)))
 #define ev_sqe_init(op, cb, sqe) EV_OP_INIT_ (op, cb, ev_sqe_set ((op), (sqe)))
 
 #endif /* EV_OP_ENABLE */

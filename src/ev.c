@@ -64,6 +64,7 @@
 #include "ops/bufs.c"     /* buffers for receivers */
 #include "ops/ringbufs.c" /* … that the kernel chooses from */
 #include "ops/pinned.c"   /* … and for files, known to the ring */
+#include "ops/names.c"    /* addresses */
 #include "ops/on_ready.c" /* by readiness and threads */
 #include "ops/on_ring.c"  /* on a ring */
 #include "ops/orphans.c"  /* … that is lost, and not over */

@@ -7,9 +7,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -228,6 +230,46 @@ EVI int evi_sys_refuse_connections (int fd, int family)
     if (family == AF_UNIX)
         return evi_sys_shutdown (fd, SHUT_RD);
     return family == AF_INET || family == AF_INET6 ? sys_refuse_tcp (fd) : -EOPNOTSUPP;
+}
+
+/* ---- names ---- */
+
+/* One number for both kinds of errors. */
+enum { SYS_NAMES = -3000, SYS_NAMES_LAST = -3999 };
+
+static int sys_names_result (int result)
+{
+    if (!result)
+        return 0;
+    return result != EAI_SYSTEM ? SYS_NAMES + result : errno ? -errno : -EIO;
+}
+
+EVI int evi_sys_getaddrinfo (const char *node, const char *service, const struct addrinfo *hints,
+                             struct addrinfo **list)
+{
+    EVI_SYS_FAULT ("getaddrinfo");
+    return sys_names_result (getaddrinfo (node, service, hints, list));
+}
+
+EVI void evi_sys_freeaddrinfo (struct addrinfo *list)
+{
+    freeaddrinfo (list);
+}
+
+EVI int evi_sys_getnameinfo (const struct sockaddr *address, unsigned size, char *host, unsigned host_size,
+                             char *service, unsigned service_size, int flags)
+{
+    EVI_SYS_FAULT ("getnameinfo");
+    return sys_names_result (getnameinfo (address, size, host, host_size, service, service_size, flags));
+}
+
+EVI const char *evi_sys_strerror (ssize_t result)
+{
+    if (result >= 0)
+        return "no error";
+    if (result < SYS_NAMES && result >= SYS_NAMES_LAST)
+        return gai_strerror ((int) result - SYS_NAMES);
+    return strerror ((int) -result);
 }
 
 /* ---- files ---- */

@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 
+struct addrinfo;
 struct iovec;
 struct msghdr;
 struct sockaddr;
@@ -50,6 +51,14 @@ EVI int evi_sys_listen (int fd, int backlog);
 /* A listener takes no new ones, and keeps those that wait. TCP: whoever comes now comes again a second later, and meets
  * another listener or none. AF_UNIX: ECONNREFUSED, and when none waits any more accept answers -EINVAL. */
 EVI int evi_sys_refuse_connections (int fd, int family);
+
+/* Names. 0, -errno, or -3000 plus their own number. They sleep. */
+EVI int evi_sys_getaddrinfo (const char *node, const char *service, const struct addrinfo *hints,
+                             struct addrinfo **list);
+EVI void evi_sys_freeaddrinfo (struct addrinfo *list);
+EVI int evi_sys_getnameinfo (const struct sockaddr *address, unsigned size, char *host, unsigned host_size,
+                             char *service, unsigned service_size, int flags);
+EVI const char *evi_sys_strerror (ssize_t result);
 
 /* Files. offset -1: the current position. */
 EVI ssize_t evi_sys_readv (int fd, const struct iovec *vec, int count, int64_t offset);

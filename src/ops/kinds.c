@@ -375,6 +375,8 @@ EVI_HOME const struct evi_op_kind evi_op_kinds[EVI_CODES] = {
 
     [EVI_CODE_WAITID] = { "waitid", EVI_LANE_NONE, 0, 0, REPEATS (waitid) },
     [EVI_CODE_WORK] = { "work", EVI_LANE_NONE, EVI_TRAIT_ONCE, 0, CALLS (work), .threads = EVI_THREADS_WORK },
+    [EVI_CODE_GETADDRINFO] = { "getaddrinfo", EVI_LANE_NONE, 0, 0, .begin = evi_names_begin_address },
+    [EVI_CODE_GETNAMEINFO] = { "getnameinfo", EVI_LANE_NONE, 0, 0, .begin = evi_names_begin_name },
     [EVI_CODE_SQE] = { "sqe", EVI_LANE_NONE, EVI_TRAIT_ARRIVES, EVI_TOUCHES_ANYTHING, RIDES_RAW,
                        DIRECT (raw) },
 };

@@ -432,6 +432,24 @@ static ssize_t ready_call (struct evi_job *job)
     return result;
 }
 
+/* 0: a thread has it, or will. -errno: none can. */
+EVI int evi_ready_submit (struct ev_loop *loop, ev_op *op, struct evi_job *job)
+{
+    int err;
+
+    job->home = &loop->ops->home;
+    job->of = op->side;
+    evi_wake_open (loop);
+    evi_pool_enter (&loop->ops->home);
+    op->state = EVI_STATE_THREAD;
+    err = evi_pool_submit (job);
+    if (EVI_UNLIKELY (err < 0))
+        op->state = EVI_STATE_IDLE;
+    else
+        loop->stats.ops_threads++;
+    return err;
+}
+
 EVI void evi_ready_thread (struct ev_loop *loop, ev_op *op)
 {
     struct evi_side *side = evi_op_side (loop, op);
@@ -439,18 +457,15 @@ EVI void evi_ready_thread (struct ev_loop *loop, ev_op *op)
 
     memset (&side->job, 0, sizeof side->job);
     side->job.call = ready_call;
-    side->job.home = &loop->ops->home;
     side->job.threads = evi_op_kind (op)->threads;
-    evi_wake_open (loop);
-    evi_pool_enter (&loop->ops->home);
-    op->state = EVI_STATE_THREAD;
-    err = evi_pool_submit (&side->job);
-    if (EVI_UNLIKELY (err < 0)) {
-        op->state = EVI_STATE_IDLE;
+    err = evi_ready_submit (loop, op, &side->job);
+    if (EVI_UNLIKELY (err < 0))
         evi_op_done (loop, op, err);
-        return;
-    }
-    loop->stats.ops_threads++;
+}
+
+static struct evi_job *ready_job (const ev_op *op)
+{
+    return EVI_UNLIKELY (op->side->names != NULL) ? op->side->names : &op->side->job;
 }
 
 /* What is in memory needs no thread. */
@@ -475,15 +490,18 @@ EVI void evi_ready_collect (struct ev_loop *loop)
     struct evi_job *job = evi_pool_collect (&loop->ops->home), *next;
 
     for (; job; job = next) {
-        struct evi_side *side = EVI_SIDE_OF (job, job);
+        struct evi_side *side = job->of;
+        ssize_t result = job->result;
 
         next = job->next;
         evi_op_must (side->op->side == side);
         side->op->state = EVI_STATE_IDLE;
-        if (EVI_UNLIKELY (job->result == -ESPIPE && ready_ignores_offset (side->op)))
+        if (EVI_UNLIKELY (side->names != NULL))
+            evi_names_take (side->op);
+        if (EVI_UNLIKELY (result == -ESPIPE && ready_ignores_offset (side->op)))
             evi_ready_attempt (loop, side->op);
         else
-            evi_op_done (loop, side->op, job->result);
+            evi_op_done (loop, side->op, result);
     }
 }
 
@@ -581,12 +599,21 @@ EVI int evi_ready_send_now (struct ev_loop *loop, ev_op *op)
     return 0;
 }
 
+/* A call for names is left behind, and is not ours any more. */
+static int ready_give_up (ev_op *op)
+{
+    if (!evi_pool_cancel (ready_job (op)))
+        return 0;
+    op->side->names = NULL;
+    return 1;
+}
+
 /* Who only waits just gives that up, and so does a job that no thread has begun; another job knows from now on that it
  * shall end. */
 static int ready_take_back (struct ev_loop *loop, ev_op *op)
 {
     (void) loop;
-    if (op->state == EVI_STATE_THREAD && !evi_pool_cancel (&op->side->job))
+    if (op->state == EVI_STATE_THREAD && !ready_give_up (op))
         return 0;
     op->state = EVI_STATE_IDLE;
     return 1;
@@ -599,12 +626,12 @@ static void ready_cancel (struct ev_loop *loop, ev_op *op)
 
 EVI void evi_ready_ask (ev_op *op)
 {
-    evi_pool_ask (&op->side->job);
+    evi_pool_ask (ready_job (op));
 }
 
 static void ready_stop (struct ev_loop *loop, ev_op *op)
 {
-    evi_pool_wait (&op->side->job);
+    evi_pool_wait (ready_job (op));
     evi_ready_collect (loop);
 }
 
@@ -614,6 +641,8 @@ static void ready_disown (struct ev_loop *loop, ev_op *op)
     (void) loop;
     op->hint &= (uint8_t) ~EVI_HINT_BLOCKING;
     op->state = EVI_STATE_IDLE;
+    if (op->side)
+        evi_names_disown (op);
 }
 
 EVI int evi_ready_helps (ev_io *w)

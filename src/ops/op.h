@@ -51,6 +51,8 @@ enum { /* op->code */
        EVI_CODE_SPLICE,
        EVI_CODE_WAITID,
        EVI_CODE_WORK,
+       EVI_CODE_GETADDRINFO,
+       EVI_CODE_GETNAMEINFO,
        EVI_CODE_SQE,
        EVI_CODES
 };
@@ -224,6 +226,7 @@ struct evi_side {
     uint8_t recalled;        /* the ring was asked to give it back for that */
     struct evi_side *next;   /* unused, or starved of the same pool */
     struct evi_job job;      /* its call, in a thread */
+    struct evi_job *names;   /* names.c: instead of that one; NULL: none */
 };
 
 /* The side that a member of it, given by its address, belongs to. */
@@ -525,6 +528,13 @@ EVI void evi_whole_rest (const ev_op *op, ev_op *rest);
 /* So many bytes more went through. Nonzero: there is more to do. Zero: that was it, and *result is what to tell. */
 EVI int evi_whole_goes_on (ev_op *op, ssize_t *result);
 
+/* ---- names.c ---- */
+
+EVI void evi_names_begin_address (struct ev_loop *loop, ev_op *op);
+EVI void evi_names_begin_name (struct ev_loop *loop, ev_op *op);
+EVI void evi_names_take (ev_op *op);   /* its call is done: what it has found is the program's */
+EVI void evi_names_disown (ev_op *op); /* in a fork child */
+
 /* ---- on_ready.c ---- */
 
 typedef void evi_step (struct ev_loop *loop, ev_op *op);
@@ -532,6 +542,7 @@ typedef void evi_step (struct ev_loop *loop, ev_op *op);
 EVI evi_step evi_ready_begin, evi_ready_begin_position, evi_ready_begin_accept, evi_ready_begin_recv_pool,
     evi_ready_begin_waitid, evi_ready_direct, evi_ready_begin_cached, evi_ready_begin_whole, evi_ready_thread,
     evi_ready_attempt, evi_ready_accept, evi_ready_recv_pool, evi_ready_waitid;
+EVI int evi_ready_submit (struct ev_loop *loop, ev_op *op, struct evi_job *job);
 EVI void evi_ready_ask (ev_op *op);    /* one that a thread has is to end: so it is told */
 EVI int evi_ready_unblock (ev_op *op); /* 0 or -errno */
 EVI void evi_ready_reblock (ev_op *op);

@@ -18,6 +18,7 @@ struct evi_job {
     ssize_t (*call) (struct evi_job *job); /* runs in a thread */
     void (*drop) (struct evi_job *job); /* frees one that nobody waits for any more. NULL: everybody waits */
     struct evi_home *home;
+    void *of; /* what it is of, for who collects it */
     struct evi_job *next;
     ssize_t result;
     int threads;   /* EVI_THREADS_* */

@@ -280,6 +280,35 @@ void (ev_work_set) (ev_op *op, ev_work_call *call, void *arg, size_t op_size) EV
     set_none_if (op, !call);
 }
 
+static int64_t set_pointer (const void *pointer)
+{
+    return (int64_t) (uintptr_t) pointer;
+}
+
+void (ev_getaddrinfo_set) (ev_op *op, const char *node, const char *service, const struct addrinfo *hints,
+                           struct addrinfo **list, size_t op_size) EV_NOEXCEPT
+{
+    if (!set_data (op, op_size, EVI_CODE_GETADDRINFO, -1, node, 0, 0))
+        return;
+    op->more = (void *) service;
+    op->offset = set_pointer (hints);
+    op->offset_to = set_pointer (list);
+    set_none_if (op, !list);
+}
+
+void (ev_getnameinfo_set) (ev_op *op, const struct sockaddr *address, unsigned size, char *host,
+                           unsigned host_size, char *service, unsigned service_size, int flags,
+                           size_t op_size) EV_NOEXCEPT
+{
+    if (!set_data (op, op_size, EVI_CODE_GETNAMEINFO, -1, host, host_size, flags))
+        return;
+    op->more = service;
+    op->offset = set_pointer (address);
+    op->offset_to = service_size;
+    op->fd_to = (int) size;
+    set_none_if (op, !address || size > sizeof (struct sockaddr_storage));
+}
+
 void (ev_sqe_set) (ev_op *op, const void *sqe, size_t op_size) EV_NOEXCEPT
 {
     set_data (op, op_size, EVI_CODE_SQE, -1, sqe, 0, 0);

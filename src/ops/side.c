@@ -31,6 +31,7 @@ EVI struct evi_side *evi_op_side (struct ev_loop *loop, ev_op *op)
     ops->sides = side->next;
     side->op = op;
     side->pidfd = -1;
+    side->names = NULL;
     side->paused = side->recalled = 0;
     side->next = NULL;
     op->side = side;

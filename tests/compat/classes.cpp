@@ -643,6 +643,8 @@ static void op_says_what_c_says ()
     SAYS (openat, (3, "x", O_CREAT, 0600), (&c, 3, "x", O_CREAT, 0600));
     SAYS (close, (3), (&c, 3));
     SAYS (work, (0, buf), (&c, 0, buf));
+    SAYS (getaddrinfo, ("x", "y", 0, 0), (&c, "x", "y", 0, 0));
+    SAYS (getnameinfo, (&address, sizeof address, buf, 8), (&c, &address, sizeof address, buf, 8, 0, 0, 0));
     SAYS (read, (3, buf, 8), (&c, 3, buf, 8, -1));
     SAYS (write, (3, buf, 8, 5), (&c, 3, buf, 8, 5));
     SAYS (readv, (3, &vec, 1), (&c, 3, &vec, 1, -1));

@@ -270,6 +270,9 @@ NOTHING (sim_pthread_cond_signal)
 NOTHING (sim_pthread_cond_wait)
 NOTHING (sim_pthread_join) /* of groups of loops, which no program of the model has, like these: */
 NOTHING (sim_bind)
+NOTHING (sim_freeaddrinfo)
+NOTHING (sim_getaddrinfo)
+NOTHING (sim_getnameinfo)
 NOTHING (sim_fstatat) /* in threads, of which there are none */
 NOTHING (sim_pthread_detach)
 NOTHING (sim_getsockname)
