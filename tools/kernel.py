@@ -60,6 +60,7 @@ CERTAIN = {
     "evi_sys_process_first": "getpid never fails", "sys_birth_page": "once in a process, before a test can ask",
     "evi_sys_in_disguise": "ids are always there", "sys_secure": "so is this", "evi_sys_environment": "and this",
     "evi_sys_at_fork": "never refused in practice", "evi_sys_thread": "never fails",
+    "evi_sys_freeaddrinfo": "it gives back", "evi_sys_thread_join": "of a thread that there is", "evi_sys_thread_detach": "likewise",
     "evi_sys_unmap": "nobody looks", "evi_sys_terminal": "every answer is one",
     "sys_epoll_wait_fine": "its caller asks", "sys_epoll_wait_coarse": "its callers ask",
     "sys_vector": "its callers ask", "sys_writev_masked": "its caller asks", "evi_sys_openat_now": "sys_open_cached asks",

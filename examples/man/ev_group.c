@@ -63,10 +63,10 @@ int main (void)
     group = ev_group_new (0, LOOPS);
     if (!group)
         return 1;
-    fd = ev_group_listen (group, (struct sockaddr *) &address,
-                          size, SOMAXCONN, on_connection);
-    if (fd < 0 || getsockname (fd, (struct sockaddr *) &address,
-                               &size))
+    fd = ev_group_listen (group, (struct sockaddr *) &address, size,
+                          SOMAXCONN, on_connection);
+    if (fd < 0
+        || getsockname (fd, (struct sockaddr *) &address, &size))
         return 1;
     if (pthread_create (&clients, NULL, be_the_clients, NULL))
         return 1;

@@ -15,7 +15,8 @@ struct result {
 static long sum;
 
 /* In the loop. The post is ours again. */
-static void on_result (struct ev_loop *loop, ev_post *post, int revents)
+static void on_result (struct ev_loop *loop, ev_post *post,
+                       int revents)
 {
     struct result *result = (struct result *) post;
 

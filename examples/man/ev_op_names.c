@@ -21,8 +21,8 @@ static void on_connect (struct ev_loop *loop, ev_op *w, int revents)
         try_address (loop, it->ai_next);
         return;
     }
-    printf ("connect: %s\n", w->result < 0 ? "nobody answers"
-                                           : "somebody answers");
+    printf ("connect: %s\n",
+            w->result < 0 ? "nobody answers" : "somebody answers");
     freeaddrinfo (list);
 }
 
@@ -37,8 +37,7 @@ static void try_address (struct ev_loop *loop, struct addrinfo *it)
     ev_op_start (loop, &op);
 }
 
-static void on_addresses (struct ev_loop *loop, ev_op *w,
-                          int revents)
+static void on_addresses (struct ev_loop *loop, ev_op *w, int revents)
 {
     if (w->result < 0) /* -ETIMEDOUT, EAI_NONAME … */
         printf ("look-up: %s\n", ev_op_strerror (w->result));

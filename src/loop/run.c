@@ -300,7 +300,8 @@ int ev_run (EV_P_ int flags)
     evi_pending_invoke (loop); /* what was fed from outside comes first, and shortens no sleep (RN-2) */
     do
         run_once (loop, flags);
-    while (EVI_LIKELY ((loop->activecnt || evi_mailbox_holds (loop)) && !loop->breaking && !(flags & (EVRUN_ONCE | EVRUN_NOWAIT))));
+    while (EVI_LIKELY ((loop->activecnt || evi_mailbox_holds (loop)) && !loop->breaking
+                       && !(flags & (EVRUN_ONCE | EVRUN_NOWAIT))));
     if (loop->breaking == EVBREAK_ONE)
         loop->breaking = EVBREAK_CANCEL;
     loop->depth--;
