@@ -141,6 +141,9 @@ TEST_BACKENDS (what_a_post_sends_waits_an_iteration_and_starves_nobody)
     while (!fired) /* the deadline of the test is the guard */
         ev_run (loop, EVRUN_ONCE);
     again.cb = trace_post;
+    again.data = (void *) "over";
+    ev_run (loop, EVRUN_NOWAIT); /* it is still on its way */
+    ck_assert_int_eq (trace_events, EV_CUSTOM);
     ev_mailbox_free (again_to);
 }
 
