@@ -72,6 +72,9 @@
 #include "ops/no_ring.c"  /* in a library without rings */
 #include "ops/op.c"       /* the life of an operation */
 
+/* stream: a connection as one watcher, on what ops offers to programs */
+#include "stream/stream.c"
+
 /* loop: all the keys */
 #include "loop/stats.c"  /* ev_stats, ev_dump, EVRING_STATS */
 #include "loop/life.c"   /* begin, fork, fall, end */

@@ -19,8 +19,8 @@ import own_names
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MAIN = "ev.c"
 SHARED = "ev.h"  # stays an include
-PUBLIC = ["include/ev.h", "include/ev_mailbox.h", "include/ev_op.h"]
-COPIES = ["include/ev.h", "include/ev_mailbox.h", "include/ev_op.h", "include/ev++.h", "compat/event.h", "compat/event.c"]
+PUBLIC = ["include/ev.h", "include/ev_mailbox.h", "include/ev_op.h", "include/ev_stream.h"]
+COPIES = ["include/ev.h", "include/ev_mailbox.h", "include/ev_op.h", "include/ev_stream.h", "include/ev++.h", "compat/event.h", "compat/event.c"]
 
 INCLUDE = re.compile(r'\s*#\s*include\s*"([^"]+)"')
 OPENS = re.compile(r"\s*#\s*if")

@@ -18,11 +18,12 @@ KNOWS = {
     "backend": {"base", "core", "backend"},
     "watch": {"base", "core", "watch"},
     "ops": {"base", "core", "ops"},
-    "loop": {"base", "core", "backend", "watch", "ops", "loop"},
+    "stream": {"base", "core", "stream"},
+    "loop": {"base", "core", "backend", "watch", "ops", "stream", "loop"},
 }
-ORDER = ["base", "core", "backend", "watch", "ops", "loop"]
+ORDER = ["base", "core", "backend", "watch", "ops", "stream", "loop"]
 DOORS = {("ops/on_ring.h", "backend/loopring.h")}
-PUBLIC = {"ev.h", "ev_mailbox.h", "ev_op.h", "ev++.h", "config.h"}
+PUBLIC = {"ev.h", "ev_mailbox.h", "ev_op.h", "ev_stream.h", "ev++.h", "config.h"}
 KNOB = re.compile(r"EV_USE_\w+|EV_\w+_ENABLE|EV_MULTIPLICITY|EV_VERIFY|EV_MINPRI|EV_MAXPRI|EV_COMPAT3|EV_FEATURE_\w+|"
                   r"EV_API_STATIC|EV_PID_HASHSIZE|EV_NSIG|EVI_\w+")
 MAY_ASK = re.compile(r"base/(features\.h|base\.h|sys(_op)?\.[ch])|backend/")

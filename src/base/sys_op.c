@@ -175,6 +175,13 @@ EVI int evi_sys_shutdown (int fd, int how)
     return evi_sys_result (shutdown (fd, how));
 }
 
+EVI void evi_sys_reset (int fd)
+{
+    struct linger at_once = {1, 0};
+
+    setsockopt (fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
 EVI int evi_sys_socket (int domain, int type, int protocol)
 {
     EVI_SYS_FAULT ("socket");

@@ -1,0 +1,297 @@
+/* stream_test.c: ev_stream as a program sees it. Promises order, one done per chunk and one EV_END, descriptors closed. */
+#define _GNU_SOURCE
+#include "op_kit.h"
+
+#include <ev_stream.h>
+
+struct peer {
+    ev_stream s; /* first, so that the watcher is the peer */
+    size_t got;  /* bytes, which are those of op_data */
+    int datas, eofs, drains, ends, chunks;
+    ssize_t done; /* result of the last chunk */
+    int echoes, closes_at_eof, leaves, stops, aborts;
+};
+
+static void peer_told (EV_P_ ev_stream *s, int revents)
+{
+    struct peer *peer = (struct peer *) s;
+
+    ck_assert_msg (!peer->ends, "told after the end: 0x%x", (unsigned) revents);
+    if (revents & EV_DATA) {
+        peer->datas++;
+        s->left = peer->leaves && s->size < (size_t) peer->leaves ? s->size : 0;
+        if (!s->left) {
+            ck_assert (op_data_is (s->buf, s->size, peer->got));
+            peer->got += s->size;
+        }
+        if (peer->echoes)
+            ck_assert_int_ge (ev_stream_give (loop, s, s->buf, s->size), 0);
+    }
+    peer->eofs += !!(revents & EV_EOF);
+    peer->drains += !!(revents & EV_DRAIN);
+    peer->ends += !!(revents & EV_END);
+    if (revents & EV_END)
+        ck_assert (!ev_is_active (s) && s->fd == -1);
+    if (revents & EV_EOF && peer->closes_at_eof)
+        ev_stream_close (loop, s);
+    if (revents & EV_DATA && peer->stops)
+        ev_stream_stop (loop, s);
+    if (revents & EV_DATA && peer->aborts)
+        ev_stream_abort (loop, s, -EPROTO);
+}
+
+static void peer_done (EV_P_ ev_stream *s, ev_chunk *chunk, ssize_t result)
+{
+    struct peer *peer = (struct peer *) s;
+
+    ck_assert (!peer->ends);
+    peer->chunks++;
+    peer->done = result;
+}
+
+static ev_stream *peer_new (struct peer *peer, int fd, ev_pool *pool)
+{
+    memset (peer, 0, sizeof *peer);
+    ev_stream_init (&peer->s, peer_told, fd, pool);
+    return &peer->s;
+}
+
+static void peer_write (struct ev_loop *loop, struct peer *peer, size_t from, size_t size)
+{
+    char *data = op_memory (size);
+
+    op_data (data, size, from);
+    ck_assert_int_ge (ev_stream_write (loop, &peer->s, data, size), 0);
+    free (data);
+}
+
+static void both_echo (struct ev_loop *loop, int fd[2], size_t size)
+{
+    ev_pool *pool = ev_pool_new (loop, 4096, 16);
+    struct peer here, there;
+
+    peer_new (&here, fd[0], pool);
+    ev_stream_feeds (peer_new (&there, fd[1], pool), &there.s);
+    there.echoes = there.closes_at_eof = here.closes_at_eof = 1;
+    ev_stream_start (loop, &here.s);
+    ev_stream_start (loop, &there.s);
+    for (size_t at = 0; at < size; at += 1000)
+        peer_write (loop, &here, at, 1000);
+    ev_stream_shutdown (loop, &here.s);
+    op_until (loop, &here.ends, 1);
+    op_until (loop, &there.ends, 1);
+    ck_assert_uint_eq (here.got, size);
+    ck_assert_int_eq (here.eofs, 1);
+    ck_assert_int_eq (here.s.error, 0);
+    ck_assert_int_eq (there.s.error, 0);
+    ev_pool_free (loop, pool);
+    op_all_over (loop);
+}
+
+TEST_ENGINES (stream_echoes_every_byte_in_order_over_a_socket_pair)
+{
+    struct ev_loop *loop = test_loop (0);
+    int fd[2];
+
+    op_pair (fd);
+    both_echo (loop, fd, 500000);
+}
+
+TEST_ENGINES (stream_echoes_every_byte_in_order_over_tcp)
+{
+    struct ev_loop *loop = test_loop (0);
+    int fd[2];
+
+    op_tcp_pair (fd);
+    both_echo (loop, fd, 500000);
+}
+
+TEST_ENGINES (stream_reads_one_pipe_and_writes_another)
+{
+    struct ev_loop *loop = test_loop (0);
+    int in[2], out[2];
+    struct peer cat;
+    char buf[64];
+
+    ck_assert_int_eq (pipe (in), 0);
+    ck_assert_int_eq (pipe (out), 0);
+    ev_stream_set_pair (peer_new (&cat, -1, NULL), in[0], out[1]);
+    cat.echoes = cat.closes_at_eof = 1;
+    ev_stream_start (loop, &cat.s);
+    op_data (buf, 50, 0);
+    ck_assert_int_eq (write (in[1], buf, 50), 50);
+    op_until (loop, &cat.datas, 1);
+    close (in[1]);
+    op_until (loop, &cat.ends, 1);
+    ck_assert_int_eq (read (out[0], buf, sizeof buf), 50);
+    ck_assert (op_data_is (buf, 50, 0));
+    ck_assert_int_eq (read (out[0], buf, sizeof buf), 0);
+    close (out[0]);
+}
+
+TEST_ENGINES (stream_that_is_paused_is_told_nothing_until_it_is_resumed)
+{
+    struct ev_loop *loop = test_loop (0);
+    ev_pool *pool = ev_pool_new (loop, 4096, 4);
+    struct peer peer;
+    char buf[64];
+    int fd[2];
+
+    op_pair (fd);
+    ev_stream_start (loop, peer_new (&peer, fd[0], pool));
+    ev_stream_pause (loop, &peer.s);
+    op_data (buf, 50, 0);
+    ck_assert_int_eq (write (fd[1], buf, 50), 50);
+    op_settle (loop);
+    ck_assert_int_eq (peer.datas, 0);
+    ev_stream_resume (loop, &peer.s);
+    op_until (loop, &peer.datas, 1);
+    ck_assert_uint_eq (peer.got, 50);
+    ev_stream_stop (loop, &peer.s);
+    ck_assert_int_eq (peer.s.fd, -1);
+    close (fd[1]);
+    op_all_over (loop);
+}
+
+TEST_ENGINES (stream_gives_what_was_left_again_in_front_of_what_comes_next)
+{
+    struct ev_loop *loop = test_loop (0);
+    ev_pool *pool = ev_pool_new (loop, 4096, 4);
+    struct peer peer;
+    char buf[64];
+    int fd[2];
+
+    op_pair (fd);
+    ev_stream_start (loop, peer_new (&peer, fd[0], pool));
+    peer.leaves = 30;
+    op_data (buf, 30, 0);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq (write (fd[1], buf + 10 * i, 10), 10);
+        op_until (loop, &peer.datas, i + 1);
+    }
+    ck_assert_uint_eq (peer.got, 30);
+    ev_stream_stop (loop, &peer.s);
+    close (fd[1]);
+}
+
+TEST_ENGINES (stream_that_nobody_reads_owes_a_drain_and_loses_patience)
+{
+    struct ev_loop *loop = test_loop (0);
+    ev_pool *pool = ev_pool_new (loop, 4096, 4);
+    struct peer peer;
+    static char data[1 << 22];
+    struct iovec vec = { data, sizeof data };
+    ev_chunk chunk = { .vec = &vec, .count = 1, .done = peer_done };
+    int fd[2];
+
+    op_tcp_pair (fd);
+    ev_stream_patience (peer_new (&peer, fd[0], pool), 0., 0., .05);
+    ev_stream_start (loop, &peer.s);
+    ck_assert_int_eq (ev_stream_chunk (loop, &peer.s, &chunk), sizeof data);
+    op_until (loop, &peer.ends, 1);
+    ck_assert_int_eq (peer.s.error, -ETIMEDOUT);
+    ck_assert_int_eq (peer.chunks, 1);
+    ck_result (peer.done, -ETIMEDOUT);
+    ck_assert_int_eq (peer.drains, 0);
+    ck_assert_int_eq (ev_stream_write (loop, &peer.s, "x", 1), -ETIMEDOUT);
+    close (fd[1]);
+}
+
+TEST_ENGINES (stream_that_drains_says_so_once)
+{
+    struct ev_loop *loop = test_loop (0);
+    ev_pool *pool = ev_pool_new (loop, 4096, 16);
+    struct peer here, there;
+    int fd[2];
+
+    op_tcp_pair (fd);
+    ev_stream_start (loop, peer_new (&here, fd[0], pool));
+    ev_stream_start (loop, peer_new (&there, fd[1], pool));
+    peer_write (loop, &here, 0, 300000);
+    op_until (loop, &here.drains, 1);
+    ev_stream_close (loop, &here.s);
+    there.closes_at_eof = 1;
+    op_until (loop, &here.ends, 1);
+    op_until (loop, &there.ends, 1);
+    ck_assert_uint_eq (there.got, 300000);
+    ck_assert_int_eq (here.drains, 1);
+}
+
+TEST_ENGINES (stream_closed_with_unread_input_does_not_cost_the_peer_its_answer)
+{
+    struct ev_loop *loop = test_loop (0);
+    ev_pool *pool = ev_pool_new (loop, 4096, 4);
+    struct peer peer;
+    char buf[300];
+    int fd[2];
+
+    op_tcp_pair (fd);
+    ev_stream_start (loop, peer_new (&peer, fd[0], pool));
+    ck_assert_int_eq (write (fd[1], buf, sizeof buf), sizeof buf);
+    peer_write (loop, &peer, 0, 200);
+    ev_stream_close (loop, &peer.s);
+    ck_assert_int_eq (ev_stream_write (loop, &peer.s, "x", 1), -EPIPE);
+    op_settle (loop);
+    ck_assert_int_eq (write (fd[1], buf, sizeof buf), sizeof buf);
+    op_settle (loop);
+    ck_assert_int_eq (recv (fd[1], buf, sizeof buf, MSG_WAITALL), 200);
+    ck_assert (op_data_is (buf, 200, 0));
+    close (fd[1]);
+    op_until (loop, &peer.ends, 1);
+    ck_assert_int_eq (peer.s.error, 0);
+}
+
+TEST_ENGINES (stream_can_be_stopped_and_aborted_from_its_callback)
+{
+    struct ev_loop *loop = test_loop (0);
+    ev_pool *pool = ev_pool_new (loop, 4096, 4);
+    struct peer peer;
+    char buf[8];
+    int fd[2];
+
+    op_data (buf, 5, 0);
+    for (int how = 0; how < 2; how++) {
+        op_tcp_pair (fd);
+        ev_stream_start (loop, peer_new (&peer, fd[0], pool));
+        peer.stops = how;
+        peer.aborts = !how;
+        ck_assert_int_eq (write (fd[1], buf, 5), 5);
+        op_until (loop, &peer.datas, 1);
+        op_settle (loop);
+        ck_assert_int_eq (peer.ends, !how);
+        ck_assert (!ev_is_active (&peer.s));
+        ck_assert_int_eq (read (fd[1], buf, 5), how ? 0 : -1);
+        close (fd[1]);
+    }
+    op_all_over (loop);
+}
+
+TEST_ENGINES (stream_ends_in_a_fork_child_and_goes_on_in_the_parent)
+{
+    struct ev_loop *loop = test_loop (0);
+    ev_pool *pool = ev_pool_new (loop, 4096, 4);
+    struct peer peer;
+    int fd[2], status;
+    char buf[8];
+    pid_t child;
+
+    op_data (buf, 5, 0);
+    op_pair (fd);
+    ev_stream_start (loop, peer_new (&peer, fd[0], pool));
+    op_settle (loop);
+    child = fork ();
+    if (!child) {
+        ev_loop_fork (loop);
+        while (!peer.ends && ev_run (loop, EVRUN_ONCE))
+            ;
+        _exit (peer.ends == 1 && peer.s.error == -ECANCELED ? 0 : 1);
+    }
+    ck_assert_int_eq (waitpid (child, &status, 0), child);
+    ck_assert_int_eq (status, 0);
+    ck_assert_int_eq (write (fd[1], buf, 5), 5);
+    op_until (loop, &peer.datas, 1);
+    ev_stream_close (loop, &peer.s);
+    close (fd[1]);
+    op_until (loop, &peer.ends, 1);
+    ck_assert_int_eq (peer.s.error, 0);
+}
