@@ -224,6 +224,7 @@ static void stream_tell (struct ev_loop *loop, struct evi_stream *run, char *buf
     if (!stream_call (loop, run, EV_DATA))
         return;
     run->shown = NULL;
+    s->buf = NULL; /* one that was kept may be given later, and is not this any more */
     stream_leave (loop, run, buf, size);
 }
 

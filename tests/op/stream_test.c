@@ -295,3 +295,95 @@ TEST_ENGINES (stream_ends_in_a_fork_child_and_goes_on_in_the_parent)
     op_until (loop, &peer.ends, 1);
     ck_assert_int_eq (peer.s.error, 0);
 }
+
+TEST_ENGINES (stream_whose_peer_resets_ends_once_with_the_reason_and_each_chunk_is_told)
+{
+    struct ev_loop *loop = test_loop (0);
+    ev_pool *pool = ev_pool_new (loop, 4096, 4);
+    struct peer peer;
+    static char data[1 << 22];
+    struct iovec vec = { data, sizeof data };
+    ev_chunk chunk[2] = { { .vec = &vec, .count = 1, .done = peer_done },
+                          { .vec = &vec, .count = 1, .done = peer_done } };
+    int fd[2];
+
+    op_tcp_pair (fd);
+    ev_stream_start (loop, peer_new (&peer, fd[0], pool));
+    ck_assert_int_eq (ev_stream_chunk (loop, &peer.s, &chunk[0]), sizeof data);
+    ck_assert_int_eq (ev_stream_chunk (loop, &peer.s, &chunk[1]), 2 * sizeof data);
+    op_settle (loop);
+    ck_assert_int_eq (
+        setsockopt (fd[1], SOL_SOCKET, SO_LINGER, &(struct linger){ 1, 0 }, sizeof (struct linger)), 0);
+    close (fd[1]);
+    op_until (loop, &peer.ends, 1);
+    ck_assert (peer.s.error == -ECONNRESET || peer.s.error == -EPIPE);
+    ck_assert_int_eq (peer.chunks, 2);
+    ck_result (peer.done, peer.s.error);
+    op_all_over (loop);
+}
+
+TEST_ENGINES (stream_takes_any_order_of_calls_and_ends_once)
+{
+    struct ev_loop *loop = test_loop (0);
+    ev_pool *pool = ev_pool_new (loop, 512, 8);
+    unsigned random = 12345;
+
+    for (int round = 0; round < 60; round++) {
+        struct peer pair[2];
+        size_t written[2] = { 0, 0 };
+        int fd[2], aborted = 0;
+
+        round & 1 ? op_pair (fd) : op_tcp_pair (fd);
+        for (int i = 0; i < 2; i++) {
+            ev_stream_water (peer_new (&pair[i], fd[i], pool), 3000, 1000);
+            ev_stream_feeds (&pair[i].s, random >> 20 & 1 ? &pair[i].s : NULL);
+            pair[i].closes_at_eof = 1;
+            ev_stream_start (loop, &pair[i].s);
+        }
+        for (int step = 0; step < 40; step++) {
+            unsigned what = (random = random * 1103515245 + 12345) >> 16, which = what & 1;
+            struct peer *peer = &pair[which];
+            size_t size = 1 + what % 1500;
+
+            switch (what >> 1 & 7) {
+            case 0:
+                ev_stream_pause (loop, &peer->s);
+                break;
+            case 1:
+            case 2:
+                ev_stream_resume (loop, &peer->s);
+                break;
+            case 3:
+                ev_run (loop, EVRUN_NOWAIT);
+                break;
+            case 4:
+                if (what % 37 == 0)
+                    ev_stream_shutdown (loop, &peer->s);
+                if (what % 41 == 0)
+                    ev_stream_abort (loop, &peer->s, -EPROTO), aborted = 1;
+                break;
+            default: {
+                char data[1500];
+
+                op_data (data, size, written[which]);
+                if (ev_stream_write (loop, &peer->s, data, size) >= 0)
+                    written[which] += size;
+            }
+            }
+        }
+        for (int i = 0; i < 2; i++) {
+            ev_stream_resume (loop, &pair[i].s);
+            ev_stream_shutdown (loop, &pair[i].s);
+        }
+        for (int i = 0; i < 2; i++) {
+            op_until (loop, &pair[i].ends, 1);
+            ck_assert (aborted ? pair[!i].got <= written[i] : pair[i].s.error == 0);
+        }
+        if (!aborted)
+            for (int i = 0; i < 2; i++)
+                ck_assert_msg (pair[!i].got == written[i] && pair[i].eofs == 1, "round %d: %zu of %zu", round,
+                               pair[!i].got, written[i]);
+    }
+    ev_pool_free (loop, pool);
+    op_all_over (loop);
+}
