@@ -464,14 +464,14 @@ static void stream_close (struct ev_loop *loop, struct evi_stream *run)
 {
     ev_stream *s = run->s;
 
+    stream_feed_on (loop, s); /* first: it may feed itself, and is woken with the others */
+    stream_unfeed (s);
+    while (s->feeders)
+        stream_unfeed (s->feeders);
     ev_prepare_stop (EV_A_ & run->soon);
     ev_timer_stop (EV_A_ & run->timer);
     ev_fork_stop (EV_A_ & run->fork);
     ev_cleanup_stop (EV_A_ & run->cleanup);
-    stream_feed_on (loop, s);
-    stream_unfeed (s);
-    while (s->feeders)
-        stream_unfeed (s->feeders);
     if (s->fd_out >= 0 && s->fd_out != s->fd)
         evi_sys_close (s->fd_out);
     if (s->fd >= 0)
