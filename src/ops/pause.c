@@ -120,10 +120,11 @@ static void pause_stop_timer (struct ev_loop *loop)
 /* All try, and some may succeed. */
 static void pause_relieve (EV_P_ ev_timer *w, int revents)
 {
-    struct evi_ops *ops = loop->ops;
+    struct evi_ops *ops;
     EVI_DOOR;
 
     (void) w, (void) revents;
+    ops = loop->ops;
     pause_stop_timer (loop);
     ops->relieved_at = ev_now (EV_A);
     for (unsigned at = 0; at < ops->slot_count; at++)

@@ -448,6 +448,19 @@ static void stream_flush (struct ev_loop *loop, struct evi_stream *run)
 
 /* ---- the end ---- */
 
+/* From its start on, its target knows it. */
+static void stream_feed (struct evi_stream *run)
+{
+    ev_stream *s = run->s;
+
+    if (!s->feeds)
+        return;
+    s->feeds_next = s->feeds->feeders;
+    s->feeds->feeders = s;
+    if (s->feeds->run && s->feeds->run->above)
+        run->paused |= STREAM_BY_FEED;
+}
+
 static void stream_unfeed (ev_stream *s)
 {
     ev_stream **at;
@@ -590,12 +603,10 @@ void ev_stream_most (ev_stream *s, size_t size) EV_NOEXCEPT
 
 void ev_stream_feeds (ev_stream *s, ev_stream *to) EV_NOEXCEPT
 {
-    stream_unfeed (s);
-    s->feeds = to;
-    if (!to)
-        return;
-    s->feeds_next = to->feeders;
-    to->feeders = s;
+    if (EVI_UNLIKELY (s->run != NULL))
+        evi_complain ("ev_stream_feeds", "not while the stream is active");
+    else
+        s->feeds = to;
 }
 
 static void stream_watchers (struct ev_loop *loop, struct evi_stream *run)
@@ -633,6 +644,7 @@ void ev_stream_start (EV_P_ ev_stream *s) EV_NOEXCEPT
     s->active = 1;
     s->error = 0;
     stream_watchers (loop, run);
+    stream_feed (run);
     after = stream_patience (loop, run);
     if (after < 1e9)
         stream_wait (loop, run, after);
