@@ -27,7 +27,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #if !defined(EVPP_H__) || (defined(EV_OP_H_) && !defined(EVPP_OP_H__)) \
-    || (defined(EV_MAILBOX_H_) && !defined(EVPP_MAILBOX_H__))
+    || (defined(EV_MAILBOX_H_) && !defined(EVPP_MAILBOX_H__)) || (defined(EV_STREAM_H_) && !defined(EVPP_STREAM_H__))
 
 /* Some callbacks are noexcept by type, which C++17 writes into mangled names. Before C++17 compilers announce
  * that of each function that takes such a callback; nothing here is ever called by its mangled name. */
@@ -1004,6 +1004,103 @@ struct mailbox {
 }
 #endif
 #endif /* EVPP_MAILBOX_H__ */
+
+#if defined(EV_STREAM_H_) && !defined(EVPP_STREAM_H__)
+#define EVPP_STREAM_H__
+#if EV_STREAM_ENABLE
+extern "C++" {
+namespace ev
+{
+
+/* ---- streams -------------------------------------------------------------------------------- */
+
+enum {
+    DATA = EV_DATA,
+    END_OF_FILE = EV_EOF, /* EOF is a macro of stdio.h */
+    DRAIN = EV_DRAIN,
+    END = EV_END
+};
+
+/* A connection as one watcher. buf, size, left, fd and error are members. It stops when its object ends; with END the object
+ * may be deleted. */
+struct stream : base<ev_stream, stream> {
+#if EV_MULTIPLICITY
+    stream (loop_ref of = get_default_loop ()) EV_NOEXCEPT : base<ev_stream, stream> (of)
+#else
+    stream () EV_NOEXCEPT
+#endif
+    {
+        static_cast<ev_stream &> (*this) = ev_stream ();
+    }
+    EVPP_LIFE (stream, ev_stream)
+
+    /* Of one that is not active. */
+    void set (int descriptor, ev_pool *pool_or_none = 0) EV_NOEXCEPT
+    {
+        ev_stream_set (this, descriptor, pool_or_none);
+    }
+    void set_pair (int in, int out) EV_NOEXCEPT
+    {
+        ev_stream_set_pair (this, in, out);
+    }
+    void water (size_t high_mark, size_t low_mark) EV_NOEXCEPT
+    {
+        ev_stream_water (this, high_mark, low_mark);
+    }
+    void patience (tstamp idle_for, tstamp first_byte, tstamp writing) EV_NOEXCEPT
+    {
+        ev_stream_patience (this, idle_for, first_byte, writing);
+    }
+    void linger_for (tstamp seconds) EV_NOEXCEPT
+    {
+        ev_stream_linger (this, seconds);
+    }
+    void feed_to (ev_stream *to) EV_NOEXCEPT
+    {
+        ev_stream_feeds (this, to);
+    }
+    void pause () EV_NOEXCEPT
+    {
+        ev_stream_pause (EVPP_W_ this);
+    }
+    void resume () EV_NOEXCEPT
+    {
+        ev_stream_resume (EVPP_W_ this);
+    }
+    ssize_t write_copy (const void *data_to_copy, size_t bytes) EV_NOEXCEPT
+    {
+        return ev_stream_write (EVPP_W_ this, data_to_copy, bytes);
+    }
+    ssize_t give (void *in_pool, size_t bytes) EV_NOEXCEPT
+    {
+        return ev_stream_give (EVPP_W_ this, in_pool, bytes);
+    }
+    ssize_t chunk (ev_chunk *of_mine) EV_NOEXCEPT
+    {
+        return ev_stream_chunk (EVPP_W_ this, of_mine);
+    }
+    size_t backlog () const EV_NOEXCEPT
+    {
+        return ev_stream_backlog (this);
+    }
+    void shutdown () EV_NOEXCEPT
+    {
+        ev_stream_shutdown (EVPP_W_ this);
+    }
+    void close () EV_NOEXCEPT
+    {
+        ev_stream_close (EVPP_W_ this);
+    }
+    void abort (int why = 0) EV_NOEXCEPT
+    {
+        ev_stream_abort (EVPP_W_ this, why);
+    }
+};
+
+} /* namespace ev */
+}
+#endif
+#endif /* EVPP_STREAM_H__ */
 
 #if defined(__GNUC__) && __cplusplus < 201703L
 #pragma GCC diagnostic pop

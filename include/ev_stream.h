@@ -28,7 +28,7 @@
 #include "ev_op.h"
 
 #ifndef EV_STREAM_ENABLE /* 0 leaves streams out of the library; they need operations and these watchers */
-#define EV_STREAM_ENABLE (EV_OP_ENABLE && EV_PREPARE_ENABLE && EV_FORK_ENABLE && EV_CLEANUP_ENABLE)
+#define EV_STREAM_ENABLE (EV_OP_ENABLE && EV_FORK_ENABLE && EV_CLEANUP_ENABLE)
 #endif
 
 #ifdef __cplusplus
@@ -98,7 +98,7 @@ EV_API_DECL void ev_stream_patience (ev_stream *s, ev_tstamp idle, ev_tstamp fir
 EV_API_DECL void ev_stream_linger (ev_stream *s, ev_tstamp seconds) EV_NOEXCEPT;
 /* The most that may be left (s->left); more ends it with -EMSGSIZE. 256 KiB. */
 EV_API_DECL void ev_stream_most (ev_stream *s, size_t size) EV_NOEXCEPT;
-/* s is not read while the backlog of to is above its high water, until it is at low. to may be s. NULL: none. Any time. */
+/* s is not read while the backlog of to is above its high water, until it is at low. to may be s, or be started later. NULL: none. */
 EV_API_DECL void ev_stream_feeds (ev_stream *s, ev_stream *to) EV_NOEXCEPT;
 
 /* Reads from now on. An active one is left alone. */
@@ -141,6 +141,9 @@ EV_API_DECL void ev_stream_stop (EV_P_ ev_stream *s) EV_NOEXCEPT;
 
 #ifdef __cplusplus
 }
+#ifdef EVPP_OPS_ /* ev++.h was here first: now it has a class for these too */
+#include EVPP_OPS_
+#endif
 #endif
 
 #endif

@@ -175,11 +175,12 @@ EVI int evi_sys_shutdown (int fd, int how)
     return evi_sys_result (shutdown (fd, how));
 }
 
-EVI void evi_sys_reset (int fd)
+EVI int evi_sys_reset (int fd)
 {
-    struct linger at_once = {1, 0};
+    struct linger at_once = { 1, 0 };
 
-    setsockopt (fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    EVI_SYS_FAULT ("setsockopt");
+    return evi_sys_result (setsockopt (fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once));
 }
 
 EVI int evi_sys_socket (int domain, int type, int protocol)

@@ -41,7 +41,7 @@ EVI int evi_sys_datagrams (int fd); /* nonzero: a socket of messages, where an e
 EVI int evi_sys_tcp (int fd);       /* nonzero: a TCP socket */
 EVI uint64_t evi_sys_socket_id (int fd); /* no other socket has or had it; 0: unknown */
 EVI int evi_sys_shutdown (int fd, int how);
-EVI void evi_sys_reset (int fd); /* its close will drop what is on the way, and tell the peer so */
+EVI int evi_sys_reset (int fd); /* its close will drop what is on the way, and tell the peer so */
 EVI int evi_sys_socket (int domain, int type, int protocol);
 
 /* Listeners. */

@@ -32,7 +32,7 @@ enum { STREAM_OPEN, STREAM_CLOSING, STREAM_LINGERING, STREAM_SETTLING };
 struct evi_stream {
     ev_stream *s; /* NULL: stopped or over, and freed when nobody is inside */
     ev_op in, out;
-    ev_prepare soon; /* what is to be done before the loop sleeps */
+    ev_watcher soon; /* fed when there is something to do, behind all other callbacks of this iteration */
     ev_timer timer;
     ev_fork fork;
     ev_cleanup cleanup;
@@ -81,6 +81,7 @@ static int stream_left (struct evi_stream *run)
 
 static int stream_call (struct ev_loop *loop, struct evi_stream *run, int revents)
 {
+    (void) loop;
     run->inside++;
     ev_invoke (EV_A_ run->s, revents);
     return stream_left (run);
@@ -93,7 +94,8 @@ static int stream_idle (const ev_op *op)
 
 static void stream_soon (struct ev_loop *loop, struct evi_stream *run)
 {
-    ev_prepare_start (EV_A_ & run->soon);
+    (void) loop;
+    ev_feed_event (EV_A_ & run->soon, EV_CUSTOM);
 }
 
 /* ---- patience ---- */
@@ -111,6 +113,7 @@ static ev_tstamp stream_patience (struct ev_loop *loop, const struct evi_stream 
     ev_tstamp now = ev_now (EV_A), after = 1e9;
     ev_tstamp moved = run->moved_in > run->moved_out ? run->moved_in : run->moved_out;
 
+    (void) loop;
     stream_sooner (&after, s->idle, moved, now);
     stream_sooner (&after, s->write, run->backlog ? run->moved_out : now, now);
     if (!run->some)
@@ -120,6 +123,7 @@ static ev_tstamp stream_patience (struct ev_loop *loop, const struct evi_stream 
 
 static void stream_wait (struct ev_loop *loop, struct evi_stream *run, ev_tstamp after)
 {
+    (void) loop;
     ev_timer_stop (EV_A_ & run->timer);
     ev_timer_set (&run->timer, after, 0.);
     ev_timer_start (EV_A_ & run->timer);
@@ -131,6 +135,7 @@ static void stream_rang (EV_P_ ev_timer *timer, int revents)
     ev_tstamp after;
     EVI_DOOR;
 
+    (void) revents;
     if (run->state == STREAM_LINGERING) {
         stream_fail (loop, run, 0);
         return;
@@ -146,6 +151,7 @@ static void stream_rang (EV_P_ ev_timer *timer, int revents)
 
 static void stream_read (struct ev_loop *loop, struct evi_stream *run)
 {
+    (void) loop;
     if (run->read_over || run->holds || !stream_idle (&run->in) || run->state == STREAM_SETTLING)
         return;
     if (!run->plain_in)
@@ -164,6 +170,7 @@ static void stream_read (struct ev_loop *loop, struct evi_stream *run)
 
 static void stream_pause (struct ev_loop *loop, struct evi_stream *run, unsigned reason)
 {
+    (void) loop;
     if (!run->paused && !run->plain_in)
         ev_op_pause (EV_A_ & run->in);
     run->paused |= (unsigned char) reason;
@@ -330,6 +337,7 @@ static int stream_done (struct ev_loop *loop, struct evi_stream *run, ssize_t re
 {
     ev_chunk *chunk = run->head;
 
+    (void) loop;
     run->head = chunk->next;
     if (!run->head)
         run->tail = &run->head;
@@ -390,6 +398,7 @@ static void stream_sent (EV_P_ ev_op *op, int revents)
     ssize_t result = op->result;
     EVI_DOOR;
 
+    (void) revents;
     stream_soon (loop, run);
     if (!run->head && result == -ECANCELED)
         stream_cut (loop, run);
@@ -411,6 +420,7 @@ static void stream_send (struct ev_loop *loop, struct evi_stream *run)
 {
     int count = stream_gather (run);
 
+    (void) loop;
     if (run->plain_out)
         ev_writev_set (&run->out, run->s->fd_out, run->vec, count, -1);
     else {
@@ -481,7 +491,7 @@ static void stream_close (struct ev_loop *loop, struct evi_stream *run)
     stream_unfeed (s);
     while (s->feeders)
         stream_unfeed (s->feeders);
-    ev_prepare_stop (EV_A_ & run->soon);
+    ev_clear_pending (EV_A_ & run->soon);
     ev_timer_stop (EV_A_ & run->timer);
     ev_fork_stop (EV_A_ & run->fork);
     ev_cleanup_stop (EV_A_ & run->cleanup);
@@ -521,12 +531,12 @@ static void stream_fail (struct ev_loop *loop, struct evi_stream *run, int error
     stream_soon (loop, run);
 }
 
-static void stream_prepared (EV_P_ ev_prepare *soon, int revents)
+static void stream_go_on (EV_P_ ev_watcher *soon, int revents)
 {
     struct evi_stream *run = (struct evi_stream *) soon->data;
     EVI_DOOR;
 
-    ev_prepare_stop (EV_A_ soon);
+    (void) revents;
     if (run->holds && !run->paused) {
         run->holds = 0;
         run->inside++;
@@ -548,6 +558,7 @@ static void stream_forked (EV_P_ ev_fork *fork, int revents)
     struct evi_stream *run = (struct evi_stream *) fork->data;
     EVI_DOOR;
 
+    (void) revents;
     if (run->process != evi_sys_process ())
         stream_fail (loop, run, -ECANCELED);
 }
@@ -556,6 +567,8 @@ static void stream_cleaned (EV_P_ ev_cleanup *cleanup, int revents)
 {
     EVI_DOOR;
 
+    (void) loop;
+    (void) revents;
     ev_stream_stop (EV_A_ ((struct evi_stream *) cleanup->data)->s);
 }
 
@@ -611,9 +624,11 @@ void ev_stream_feeds (ev_stream *s, ev_stream *to) EV_NOEXCEPT
 
 static void stream_watchers (struct ev_loop *loop, struct evi_stream *run)
 {
+    (void) loop;
     ev_init (&run->in, stream_landed);
     ev_init (&run->out, stream_sent);
-    ev_prepare_init (&run->soon, stream_prepared);
+    ev_init (&run->soon, stream_go_on);
+    ev_set_priority (&run->soon, EV_MINPRI);
     ev_init (&run->timer, stream_rang);
     ev_fork_init (&run->fork, stream_forked);
     ev_cleanup_init (&run->cleanup, stream_cleaned);
@@ -698,7 +713,9 @@ static ssize_t stream_queue (struct ev_loop *loop, ev_stream *s, ev_chunk *chunk
 static void stream_piece_done (EV_P_ ev_stream *s, ev_chunk *chunk, ssize_t result)
 {
     struct stream_piece *piece = (struct stream_piece *) chunk;
+    EVI_DOOR;
 
+    (void) loop, (void) s, (void) result;
     if (piece->pool)
         ev_pool_give (piece->pool, piece->vec.iov_base);
     evi_resize (piece, 0);

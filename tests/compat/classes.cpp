@@ -9,6 +9,7 @@
 extern "C" {
 #include <ev_op.h>
 #include <ev_mailbox.h>
+#include <ev_stream.h>
 }
 #endif
 #ifndef STOCK_LIBEV
@@ -17,6 +18,7 @@ extern "C" {
 #pragma clang diagnostic ignored "-Wc++1z-compat-mangling"
 #endif
 #include <ev_mailbox.h>
+#include <ev_stream.h>
 #include <ev_op.h>
 #if defined(__clang__) && __cplusplus < 201703L
 #pragma clang diagnostic pop
@@ -600,6 +602,47 @@ static void mailbox_works (ev::loop_ref loop)
 }
 #endif
 
+#if !defined(STOCK_LIBEV) && EV_OP_ENABLE && EV_STREAM_ENABLE
+/* ---- streams ---- */
+
+static int stream_bytes, stream_ends;
+
+static void stream_told (ev::stream &s, int revents)
+{
+    if (revents & ev::DATA)
+        stream_bytes += static_cast<int> (s.size);
+    if (revents & ev::END_OF_FILE)
+        s.close ();
+    stream_ends += !!(revents & ev::END);
+}
+
+static void stream_works (ev::loop_ref loop)
+{
+#if EV_MULTIPLICITY
+    ev::stream here (loop), there (loop);
+#else
+    ev::stream here, there;
+#endif
+    int fd[2];
+
+    stream_bytes = stream_ends = 0;
+    expect (!socketpair (AF_UNIX, SOCK_STREAM, 0, fd), "a pair");
+    here.set<stream_told> ();
+    there.set<stream_told> ();
+    here.set (fd[0]);
+    there.set (fd[1]);
+    here.patience (60., 0., 60.);
+    there.feed_to (&there);
+    here.start ();
+    there.start ();
+    expect (here.write_copy ("hello", 5) == 5 && here.backlog () == 5, "a stream takes what it is to write");
+    here.shutdown ();
+    loop.run ();
+    expect (stream_bytes == 5 && stream_ends == 2 && !here.is_active () && !here.error,
+            "streams pass bytes on, and end");
+}
+#endif
+
 #if !defined(STOCK_LIBEV) && EV_OP_ENABLE
 /* ---- operations ---- */
 
@@ -816,6 +859,9 @@ static void tour_of_kinds (ev::loop_ref loop)
 #endif
 #if !defined(STOCK_LIBEV) && EV_MAILBOX_ENABLE
     mailbox_works (loop);
+#endif
+#if !defined(STOCK_LIBEV) && EV_OP_ENABLE && EV_STREAM_ENABLE
+    stream_works (loop);
 #endif
 #if !defined(STOCK_LIBEV) && EV_OP_ENABLE
     op_says_what_c_says ();

@@ -36,7 +36,7 @@ for compiler in g++ clang++; do
 done
 for compiler in gcc clang; do
     command -v "$compiler" >/dev/null || continue
-    for header in "$include/ev.h" "$include/ev_mailbox.h" "$include/ev_op.h" "$event/event.h"; do
+    for header in "$include/ev.h" "$include/ev_mailbox.h" "$include/ev_op.h" "$include/ev_stream.h" "$event/event.h"; do
         clean "$compiler" -std=c99 -include "$header" -x c /dev/null
         clean "$compiler" -std=gnu17 -include "$header" -x c /dev/null
         clean "$compiler" -std=gnu11 -DEV_MULTIPLICITY=0 -DEV_COMPAT3=0 -include "$header" -x c /dev/null

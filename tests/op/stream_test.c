@@ -387,3 +387,186 @@ TEST_ENGINES (stream_takes_any_order_of_calls_and_ends_once)
     ev_pool_free (loop, pool);
     op_all_over (loop);
 }
+
+/* ---- from one to another ---- */
+
+struct relay {
+    struct peer from; /* what it reads goes to to */
+    struct peer to;
+};
+
+static void relay_told (EV_P_ ev_stream *s, int revents)
+{
+    struct relay *relay = (struct relay *) s;
+
+    if (revents & EV_DATA)
+        ck_assert_int_ge (ev_stream_write (loop, &relay->to.s, s->buf, s->size), 0);
+    if (revents & EV_EOF)
+        ev_stream_shutdown (loop, &relay->to.s);
+    relay->from.ends += !!(revents & EV_END);
+}
+
+/* near sends to a relay, which passes on to far, which reads late. */
+TEST_ENGINES (stream_that_feeds_another_is_not_read_while_that_is_above_its_mark)
+{
+    struct ev_loop *loop = test_loop (0);
+    ev_pool *pool = ev_pool_new (loop, 4096, 64);
+    enum { ALL = 1500000 };
+    struct peer near, far;
+    struct relay relay;
+    int in[2], out[2];
+
+    op_tcp_pair (in);
+    op_tcp_pair (out);
+    peer_new (&relay.from, in[1], pool);
+    ev_set_cb (&relay.from.s, relay_told);
+    ev_stream_feeds (&relay.from.s, peer_new (&relay.to, out[0], pool));
+    ev_stream_start (loop, peer_new (&near, in[0], pool));
+    ev_stream_start (loop, &relay.from.s);
+    ev_stream_start (loop, &relay.to.s);
+    peer_write (loop, &near, 0, ALL);
+    ev_stream_shutdown (loop, &near.s);
+    kit_run_for (loop, 0.05); /* nobody reads at the far end */
+    ck_assert_uint_le (ev_stream_backlog (&relay.to.s), 65536 + 64 * 4096);
+    ck_assert_uint_gt (ev_stream_backlog (&near.s), 0);
+    ev_stream_start (loop, peer_new (&far, out[1], pool));
+    op_until (loop, &far.eofs, 1);
+    ck_assert_uint_eq (far.got, ALL);
+    ev_stream_stop (loop, &near.s);
+    ev_stream_stop (loop, &relay.to.s); /* who is fed goes first */
+    ev_stream_stop (loop, &relay.from.s);
+    ev_stream_stop (loop, &far.s);
+    op_all_over (loop);
+}
+
+TEST_ENGINES (chunk_of_many_pieces_that_no_single_send_takes_arrives_as_it_was)
+{
+    struct ev_loop *loop = test_loop (0);
+    ev_pool *pool = ev_pool_new (loop, 4096, 16);
+    enum { PIECES = 40, SIZE = 30011 };
+    static unsigned char data[PIECES * SIZE];
+    struct iovec vec[PIECES];
+    ev_chunk chunk = { .vec = vec, .count = PIECES, .done = peer_done };
+    struct peer here, there;
+    int fd[2];
+
+    op_data (data, sizeof data, 0);
+    for (int i = 0; i < PIECES; i++)
+        vec[i] = (struct iovec){ data + (size_t) i * SIZE, SIZE };
+    op_pair (fd);
+    ev_stream_start (loop, peer_new (&here, fd[0], pool));
+    ev_stream_start (loop, peer_new (&there, fd[1], pool));
+    ck_assert_int_eq (ev_stream_chunk (loop, &here.s, &chunk), sizeof data);
+    peer_write (loop, &here, sizeof data, 5);
+    ev_stream_shutdown (loop, &here.s);
+    op_until (loop, &there.eofs, 1);
+    ck_assert_uint_eq (there.got, sizeof data + 5);
+    ck_assert_int_eq (here.chunks, 1);
+    ck_result (here.done, sizeof data);
+    ev_stream_stop (loop, &here.s);
+    ev_stream_stop (loop, &there.s);
+}
+
+/* ---- ends ---- */
+
+TEST_ENGINES (stream_without_traffic_or_a_first_byte_loses_patience)
+{
+    struct ev_loop *loop = test_loop (0);
+
+    for (int first = 0; first < 2; first++) {
+        struct peer peer;
+        int fd[2];
+
+        op_pair (fd);
+        ev_stream_patience (peer_new (&peer, fd[0], NULL), first ? 0. : .02, first ? .02 : 0., 0.);
+        ev_stream_start (loop, &peer.s);
+        op_until (loop, &peer.ends, 1);
+        ck_result (peer.s.error, -ETIMEDOUT);
+        close (fd[1]);
+    }
+    op_all_over (loop);
+}
+
+TEST_ENGINES (stream_that_leaves_more_than_it_may_ends_with_emsgsize)
+{
+    struct ev_loop *loop = test_loop (0);
+    struct peer peer;
+    int fd[2];
+
+    op_pair (fd);
+    ev_stream_most (peer_new (&peer, fd[0], ev_pool_new (loop, 4096, 4)), 100);
+    peer.leaves = 1000;
+    ev_stream_start (loop, &peer.s);
+    for (int i = 0; i < 11 && !peer.ends; i++) {
+        ck_assert_int_eq (send (fd[1], "0123456789", 10, MSG_NOSIGNAL), 10);
+        op_until (loop, &peer.datas, i + 1);
+    }
+    op_until (loop, &peer.ends, 1);
+    ck_result (peer.s.error, -EMSGSIZE);
+    close (fd[1]);
+}
+
+TEST_ENGINES (loop_that_is_destroyed_ends_its_streams_without_a_callback)
+{
+    struct ev_loop *loop = test_loop (0);
+    struct peer here, fed;
+    int fd[2], other[2];
+    char byte;
+
+    op_pair (fd);
+    op_pair (other);
+    peer_new (&here, fd[0], ev_pool_new (loop, 4096, 4));
+    ev_stream_feeds (&here.s, peer_new (&fed, other[0], NULL));
+    ev_stream_start (loop, &here.s);
+    ev_stream_start (loop, &fed.s);
+    peer_write (loop, &here, 0, 100000);
+    op_settle (loop);
+    test_loop_gone (loop);
+    ev_loop_destroy (loop);
+    ck_assert_int_eq (here.ends + fed.ends, 0);
+    ck_assert (!ev_is_active (&here.s) && !ev_is_active (&fed.s));
+    op_drain (fd[1]);
+    ck_assert_int_eq (recv (fd[1], &byte, 1, MSG_DONTWAIT), 0); /* closed */
+    ck_assert_int_eq (recv (other[1], &byte, 1, MSG_DONTWAIT), 0);
+    close (fd[1]);
+    close (other[1]);
+}
+
+/* ---- from thread to thread ---- */
+
+static void *some_iterations (void *loop)
+{
+    for (int i = 0; i < 5; i++)
+        ev_run ((struct ev_loop *) loop, EVRUN_NOWAIT);
+    return NULL;
+}
+
+TEST_ENGINES (streams_of_a_loop_that_moves_between_threads_lose_nothing)
+{
+    struct ev_loop *loop = test_loop (0);
+    ev_pool *pool = ev_pool_new (loop, 4096, 64);
+    enum { ALL = 2000000 };
+    struct peer here, there;
+    int fd[2];
+
+    op_tcp_pair (fd);
+    ev_stream_feeds (peer_new (&there, fd[1], pool), &there.s);
+    peer_new (&here, fd[0], pool);
+    there.echoes = there.closes_at_eof = here.closes_at_eof = 1;
+    ev_stream_start (loop, &here.s);
+    ev_stream_start (loop, &there.s);
+    peer_write (loop, &here, 0, ALL);
+    ev_stream_shutdown (loop, &here.s);
+    for (int i = 0; i < 40 && !here.ends; i++) {
+        pthread_t thread;
+
+        ck_assert_int_eq (pthread_create (&thread, NULL, some_iterations, loop), 0);
+        pthread_join (thread, NULL);
+        some_iterations (loop);
+    }
+    op_until (loop, &here.ends, 1);
+    op_until (loop, &there.ends, 1);
+    ck_assert_int_eq (here.s.error, 0);
+    ck_assert_int_eq (there.s.error, 0);
+    ck_assert_uint_eq (here.got, ALL);
+}

@@ -14,7 +14,7 @@ DIST = os.path.abspath(sys.argv.pop(1))
 CC = os.environ.get("CC", "cc").split() + ["-std=gnu11", "-w", "-I" + DIST]
 PREFIX = re.compile(r"(ev|evi|evring|event)_|(EV|EVI|EVRING|EVBACKEND|EVFLAG|EVRUN|EVBREAK|EVLOOP|EVUNLOOP)_")
 LIBEV = {"signals", "ecb_expect_true", "ecb_expect_false"}  # names of libev's insides that perl's EV and gevent use
-PUBLIC = '#include "ev.h"\n#include "ev_mailbox.h"\n#include "ev_op.h"\n'
+PUBLIC = '#include "ev.h"\n#include "ev_mailbox.h"\n#include "ev_op.h"\n#include "ev_stream.h"\n'
 INCLUDED = '#include "ev.c"\n'
 WAYS = {"plain": [], "standalone": ["-DEV_STANDALONE=1"], "one loop": ["-DEV_MULTIPLICITY=0"], "without a ring": ["-DEV_USE_IOURING=0"],
         "little": ["-DEV_FEATURES=0"]}
