@@ -178,6 +178,10 @@ def op_echo():
     return True
 
 
+def op_stream():
+    return op_echo()
+
+
 def op_cores():
     with subprocess.Popen([program, "0", "3"], stdout=subprocess.PIPE, text=True) as process:
         try:
