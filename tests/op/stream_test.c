@@ -388,6 +388,44 @@ TEST_ENGINES (stream_takes_any_order_of_calls_and_ends_once)
     op_all_over (loop);
 }
 
+/* All that comes to the end of it; the loop goes on meanwhile. */
+static size_t read_to_the_end (struct ev_loop *loop, int fd)
+{
+    char some[4096];
+    size_t got = 0;
+    ssize_t size = 1;
+
+    for (double until = test_clock () + OP_PATIENCE; size && test_clock () < until;) {
+        ev_run (loop, EVRUN_NOWAIT);
+        size = recv (fd, some, sizeof some, MSG_DONTWAIT);
+        ck_assert_msg (size >= 0 || errno == EAGAIN, "after %zu bytes: %s", got, strerror (errno));
+        got += size > 0 ? (size_t) size : 0;
+    }
+    return got;
+}
+
+TEST_ENGINES (peer_that_talks_to_a_closed_stream_gets_all_of_its_answer)
+{
+    struct ev_loop *loop = test_loop (0);
+    enum { ANSWER = 80000 };
+    struct peer peer;
+    int fd[2];
+
+    op_tcp_pair (fd);
+    ev_stream_start (loop, peer_new (&peer, fd[0], ev_pool_new (loop, 4096, 16)));
+    peer_write (loop, &peer, 0, ANSWER);
+    for (double until = test_clock () + OP_PATIENCE; ev_stream_backlog (&peer.s) && test_clock () < until;)
+        ev_run (loop, EVRUN_NOWAIT);
+    ev_stream_close (loop, &peer.s);
+    op_settle (loop); /* the end of writing is out */
+    ck_assert_int_eq (send (fd[1], "and another thing", 17, MSG_NOSIGNAL), 17);
+    op_settle (loop);
+    ck_assert_uint_eq (read_to_the_end (loop, fd[1]), ANSWER);
+    close (fd[1]);
+    op_until (loop, &peer.ends, 1);
+    ck_assert_int_eq (peer.s.error, 0);
+}
+
 /* ---- from one to another ---- */
 
 struct relay {
