@@ -392,6 +392,12 @@ static void stream_said (struct evi_stream *run)
     run->write_over = 1;
 }
 
+/* All is out, and nothing is to follow. */
+static int stream_rests (const struct evi_stream *run, ssize_t result)
+{
+    return run->state == STREAM_OPEN && !run->write_asked && result >= 0 && (size_t) result == run->backlog;
+}
+
 static void stream_sent (EV_P_ ev_op *op, int revents)
 {
     struct evi_stream *run = (struct evi_stream *) op->data;
@@ -399,7 +405,8 @@ static void stream_sent (EV_P_ ev_op *op, int revents)
     EVI_DOOR;
 
     (void) revents;
-    stream_soon (loop, run);
+    if (!stream_rests (run, result))
+        stream_soon (loop, run);
     if (!run->head && result == -ECANCELED)
         stream_cut (loop, run);
     else if (!run->head) /* a shutdown; it fails where there is none, or nobody */
@@ -423,6 +430,8 @@ static void stream_send (struct ev_loop *loop, struct evi_stream *run)
     (void) loop;
     if (run->plain_out)
         ev_writev_set (&run->out, run->s->fd_out, run->vec, count, -1);
+    else if (count == 1)
+        ev_send_set (&run->out, run->s->fd_out, run->vec->iov_base, run->vec->iov_len, 0);
     else {
         memset (&run->message, 0, sizeof run->message);
         run->message.msg_iov = run->vec;
