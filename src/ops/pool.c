@@ -243,7 +243,7 @@ static void pool_open (void)
 
     pool.kinds[EVI_THREADS_FILES].most = pool_limit (text ? atoi (text) : POOL_FILES);
     pool.kinds[EVI_THREADS_NAMES].most = POOL_NAMES;
-    pool.kinds[EVI_THREADS_WORK].most = pool_limit ((int) evi_sys_cores ());
+    pool.kinds[EVI_THREADS_WORK].most = 0; /* the cores are counted when there is work */
     for (int i = 0; i < EVI_THREADS_KINDS; i++)
         if (!pool.kinds[i].last)
             pool.kinds[i].last = &pool.kinds[i].first;
@@ -320,11 +320,18 @@ EVI void evi_pool_leave (struct evi_home *home)
 
 /* ---- jobs ---- */
 
+static void pool_know_limit (struct pool_threads *kind)
+{
+    if (!kind->most)
+        kind->most = pool_limit ((int) evi_sys_cores ());
+}
+
 /* Under the lock. */
 static int pool_put (struct pool_threads *kind, struct evi_job *job)
 {
     int err = 0;
 
+    pool_know_limit (kind);
     if (kind->queued >= kind->idle && kind->count - kind->orphans < kind->most)
         err = pool_spawn (kind);
     if (kind->count - kind->orphans < 1)
@@ -426,6 +433,7 @@ EVI int evi_pool_limit (int threads, int most)
     int before;
 
     pthread_mutex_lock (&pool.lock);
+    pool_know_limit (kind);
     before = kind->most;
     if (most > 0)
         kind->most = pool_limit (most);
