@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -159,7 +160,7 @@ static void group_ready (EV_P_ ev_io *w, int revents)
 
 static void group_rested (EV_P_ ev_timer *w, int revents)
 {
-    struct group_ear *ear = w->data;
+    struct group_ear *ear = (struct group_ear *) (void *) ((char *) w - offsetof (struct group_ear, recess));
 
     (void) revents;
     ev_io_start (EV_A_ & ear->io);
@@ -229,7 +230,6 @@ static struct group_address *group_address_new (struct ev_group *group, unsigned
 
         ev_io_init (&ear->io, group_ready, -1, EV_READ);
         ev_timer_init (&ear->recess, group_rested, GROUP_RECESS, 0.);
-        ear->recess.data = ear;
         ear->home = &group->homes[i];
         ear->of = of;
     }
