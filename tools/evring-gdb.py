@@ -35,7 +35,8 @@ STATES = {
     "EVI_STATE_ORPHAN": "is with a ring that is lost",
     "EVI_STATE_WAITING": "waits for readiness",
     "EVI_STATE_THREAD": "is with a thread",
-    "EVI_STATE_PAUSED": "waits for a buffer",
+    "EVI_STATE_STARVED": "waits for a buffer",
+    "EVI_STATE_PAUSED": "is paused",
     "EVI_STATE_OVER": "has a result to be told",
 }
 WITH_THE_KERNEL = ("EVI_STATE_RING", "EVI_STATE_ORPHAN")
