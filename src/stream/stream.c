@@ -59,6 +59,10 @@ struct stream_piece {
     ev_pool *pool;
 };
 
+/* Whose member that is: programs may have no `data` in their watchers. */
+#define STREAM_OF(pointer, member) \
+    ((struct evi_stream *) (void *) ((char *) (pointer) -offsetof (struct evi_stream, member)))
+
 static void stream_fail (struct ev_loop *loop, struct evi_stream *run, int error);
 
 static void stream_free (struct evi_stream *run)
@@ -131,7 +135,7 @@ static void stream_wait (struct ev_loop *loop, struct evi_stream *run, ev_tstamp
 
 static void stream_rang (EV_P_ ev_timer *timer, int revents)
 {
-    struct evi_stream *run = (struct evi_stream *) timer->data;
+    struct evi_stream *run = STREAM_OF (timer, timer);
     ev_tstamp after;
     EVI_DOOR;
 
@@ -249,15 +253,14 @@ static void stream_eof (struct ev_loop *loop, struct evi_stream *run)
     stream_call (loop, run, EV_EOF);
 }
 
-/* Of a cancelled one it is asked why: because of a fork, or because the loop has moved to another thread. */
+/* Who has not cancelled it itself is in a fork child, or has moved to another thread, and nobody knows what the lost ring has
+ * received or sent: to go on would be to lose bytes, or to send them twice. */
 static void stream_cut (struct ev_loop *loop, struct evi_stream *run)
 {
     if (run->state == STREAM_SETTLING)
         stream_soon (loop, run);
-    else if (run->process != evi_sys_process ())
-        stream_fail (loop, run, -ECANCELED);
     else
-        stream_soon (loop, run);
+        stream_fail (loop, run, -ECANCELED);
 }
 
 static void stream_arrived (struct ev_loop *loop, struct evi_stream *run, ssize_t result)
@@ -283,7 +286,7 @@ static void stream_arrived (struct ev_loop *loop, struct evi_stream *run, ssize_
 
 static void stream_landed (EV_P_ ev_op *op, int revents)
 {
-    struct evi_stream *run = (struct evi_stream *) op->data;
+    struct evi_stream *run = STREAM_OF (op, in);
     EVI_DOOR;
 
     if (run->state == STREAM_SETTLING && !(revents & EV_OP_MORE))
@@ -400,7 +403,7 @@ static int stream_rests (const struct evi_stream *run, ssize_t result)
 
 static void stream_sent (EV_P_ ev_op *op, int revents)
 {
-    struct evi_stream *run = (struct evi_stream *) op->data;
+    struct evi_stream *run = STREAM_OF (op, out);
     ssize_t result = op->result;
     EVI_DOOR;
 
@@ -542,7 +545,7 @@ static void stream_fail (struct ev_loop *loop, struct evi_stream *run, int error
 
 static void stream_go_on (EV_P_ ev_watcher *soon, int revents)
 {
-    struct evi_stream *run = (struct evi_stream *) soon->data;
+    struct evi_stream *run = STREAM_OF (soon, soon);
     EVI_DOOR;
 
     (void) revents;
@@ -564,7 +567,7 @@ static void stream_go_on (EV_P_ ev_watcher *soon, int revents)
 
 static void stream_forked (EV_P_ ev_fork *fork, int revents)
 {
-    struct evi_stream *run = (struct evi_stream *) fork->data;
+    struct evi_stream *run = STREAM_OF (fork, fork);
     EVI_DOOR;
 
     (void) revents;
@@ -578,7 +581,7 @@ static void stream_cleaned (EV_P_ ev_cleanup *cleanup, int revents)
 
     (void) loop;
     (void) revents;
-    ev_stream_stop (EV_A_ ((struct evi_stream *) cleanup->data)->s);
+    ev_stream_stop (EV_A_ STREAM_OF (cleanup, cleanup)->s);
 }
 
 /* ---- doors ---- */
@@ -641,8 +644,6 @@ static void stream_watchers (struct ev_loop *loop, struct evi_stream *run)
     ev_init (&run->timer, stream_rang);
     ev_fork_init (&run->fork, stream_forked);
     ev_cleanup_init (&run->cleanup, stream_cleaned);
-    run->in.data = run->out.data = run->soon.data = run->timer.data = run->fork.data = run->cleanup.data =
-        run;
     ev_fork_start (EV_A_ & run->fork);
     ev_cleanup_start (EV_A_ & run->cleanup);
 }
